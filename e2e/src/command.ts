@@ -1,0 +1,41 @@
+import { join } from "node:path";
+import { PeakMemory } from "./peak-memory.ts";
+
+const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
+
+/** How the command is started, whatever Bun runs us; arguments follow. */
+export const commandLine: readonly string[] = [process.execPath, main];
+
+/** The environment of a command that shall not read a configuration file of the machine's own. */
+export function commandEnvironment(): Record<string, string | undefined> {
+  return { ...process.env, LITESTREAM_CONFIG: "/nonexistent/litestream.yml" };
+}
+
+/** How a program ran that came to its end. */
+export interface Outcome {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly durationMs: number;
+  /** Undefined where there is no /proc. */
+  readonly peakMemoryBytes: number | undefined;
+}
+
+/** Runs a program to its end. */
+export async function run(program: readonly string[]): Promise<Outcome> {
+  const startedAtMs = performance.now();
+  const child = Bun.spawn([...program], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    env: commandEnvironment(),
+  });
+  using peak = new PeakMemory(child.pid);
+  const [stdout, stderr, exitCode] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { exitCode, stdout, stderr, durationMs: performance.now() - startedAtMs, peakMemoryBytes: peak.bytes };
+}
+
+/** `litestream restore -o OUTPUT REPLICA`, with the command of this checkout. */
+export function restoreWithCommand(replicaPath: string, outputPath: string): Promise<Outcome> {
+  return run([...commandLine, "restore", "-o", outputPath, replicaPath]);
+}

@@ -1,0 +1,1 @@
+export { skipUnless, skipWhen, type ToolTest } from "@litestream/testkit/skip";

@@ -1,0 +1,53 @@
+import { type FSWatcher, watch } from "node:fs";
+import { basename, dirname } from "node:path";
+
+/**
+ * Calls `onChange` soon after anything was written to the database or its WAL, and at every poll besides: events can be
+ * lost, and some file systems have none. The folder is watched, because a watch on the WAL file itself misses changes.
+ */
+export class Monitor {
+  readonly #path: string;
+  readonly #pollMs: number;
+  readonly #onChange: () => void;
+  #watcher: FSWatcher | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(path: string, pollMs: number, onChange: () => void) {
+    this.#path = path;
+    this.#pollMs = pollMs;
+    this.#onChange = onChange;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => {
+      this.#watch();
+      this.#onChange();
+    }, this.#pollMs);
+    this.#watch();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  /** Without a watch (no such folder yet, no inotify watches left) the poll goes on alone, and tries again. */
+  #watch(): void {
+    if (this.#watcher !== undefined) return;
+    const names = new Set([basename(this.#path), `${basename(this.#path)}-wal`]);
+    try {
+      const watcher = watch(dirname(this.#path), { persistent: true }, (_event, name) => {
+        if (typeof name === "string" && names.has(name)) this.#onChange();
+      });
+      watcher.on("error", () => {
+        watcher.close();
+        if (this.#watcher === watcher) this.#watcher = undefined;
+      });
+      this.#watcher = watcher;
+    } catch {
+      this.#watcher = undefined;
+    }
+  }
+}

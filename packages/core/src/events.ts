@@ -1,0 +1,67 @@
+import type { GenerationReason } from "./generation-reason.ts";
+import type { Generation } from "./generation.ts";
+import type { Position, WalIndex } from "./position.ts";
+
+/** What happens to one database and its replicas, as values. Logs, metrics and progress bars observe these. */
+export type LitestreamEvent = { readonly db: string } & LitestreamEventBody;
+
+export type LitestreamEventBody =
+  /** The database is not there, or not usable yet; said once, then it is tried again at each poll. */
+  | { readonly type: "waiting"; readonly reason: string }
+  /** Replication of the database began; `resumed` when the generation of an earlier run goes on. */
+  | { readonly type: "opened"; readonly pageSize: number; readonly resumed: boolean }
+  | { readonly type: "generation"; readonly generation: Generation; readonly reason: GenerationReason }
+  /** Frames were copied from the WAL to the shadow WAL. */
+  | {
+      readonly type: "sync";
+      readonly position: Position;
+      readonly frames: number;
+      readonly bytes: number;
+      readonly durationMs: number;
+    }
+  | {
+      readonly type: "checkpoint";
+      readonly mode: "PASSIVE" | "FORCED";
+      /** False when readers or writers kept part of the WAL from being moved; it is tried again later. */
+      readonly complete: boolean;
+      readonly walFrames: number;
+      readonly backfilledFrames: number;
+      readonly durationMs: number;
+      /** How long writers were kept out; 0 when the write lock could not be had. */
+      readonly writeLockMs: number;
+    }
+  | {
+      readonly type: "snapshot";
+      readonly replica: string;
+      readonly generation: Generation;
+      readonly index: WalIndex;
+      /** Bytes of the database file, and of the stored object. */
+      readonly bytes: number;
+      readonly sizeBytes: number;
+      readonly durationMs: number;
+    }
+  /**
+   * `position` is durable in the replica and can be restored. Everything that was committed at `asOfMs`
+   * (milliseconds since 1970, as `Date.now()`) lies at or before it.
+   */
+  | {
+      readonly type: "replica-sync";
+      readonly replica: string;
+      readonly position: Position;
+      readonly bytes: number;
+      readonly asOfMs: number;
+      readonly durationMs: number;
+    }
+  | {
+      readonly type: "wal-compressed";
+      readonly replica: string;
+      readonly generation: Generation;
+      readonly index: WalIndex;
+      readonly sizeBytes: number;
+    }
+  | { readonly type: "warning"; readonly message: string; readonly hint?: string }
+  /** An operation failed and will be tried again. */
+  | { readonly type: "error"; readonly operation: string; readonly error: unknown }
+  | { readonly type: "stopped" };
+
+export type EmitEvent = (event: LitestreamEventBody) => void;

@@ -1,0 +1,241 @@
+import { isLitestreamError, LitestreamError } from "../errors.ts";
+import type { Generation } from "../generation.ts";
+import { decompressLz4 } from "../lz4/frame-reader.ts";
+import { formatPosition, formatWalIndex, type WalIndex } from "../position.ts";
+import type { ReplicaReader } from "../replica/replica.ts";
+import type { ReadableStore, StoreEntry } from "../store/store.ts";
+import { agreeing, type StoredForm } from "./agreement.ts";
+import { generationKey, generationsKey, parseSnapshotKey, snapshotKey } from "./generations.ts";
+import type { GenerationStats, SnapshotInfo, WalInfo } from "./objects.ts";
+import { parseSegmentKey, segmentPrefix } from "./segments.ts";
+import { generationsOf, statsOf } from "./stats.ts";
+import { parseWalKey, walKey } from "./whole.ts";
+
+/** A WAL object, and of which layout it is. */
+interface StoredWal {
+  readonly info: WalInfo;
+  readonly isSegment: boolean;
+}
+
+interface Listing {
+  readonly snapshots: SnapshotInfo[];
+  readonly wals: StoredWal[];
+}
+
+export interface StoreReplicaReaderOptions {
+  /** `file`, later `s3` and others. */
+  readonly type: string;
+  /** The type where absent. */
+  readonly name?: string;
+  /** Ends listing and reading, with an error ABORTED. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads a replica of Litestream 0.3 or of ours: both layouts, also mixed in one replica. Objects of other names are not
+ * looked at. A generation without objects is not listed.
+ */
+export class StoreReplicaReader implements ReplicaReader {
+  readonly name: string;
+  readonly type: string;
+  readonly #store: ReadableStore;
+  readonly #signal: AbortSignal | undefined;
+  /** WALs of the last full listing, by generation and index, without the highest of each generation: they are complete. */
+  #sealedWals: Map<string, StoredWal[]> = new Map();
+
+  constructor(store: ReadableStore, options: StoreReplicaReaderOptions) {
+    this.#store = store;
+    this.type = options.type;
+    this.name = options.name ?? options.type;
+    this.#signal = options.signal;
+  }
+
+  get location(): string {
+    return this.#store.location;
+  }
+
+  async generations(): Promise<Generation[]> {
+    const { snapshots, wals } = await this.#list(`${generationsKey}/`);
+    return generationsOf(snapshots, wals.map(infoOf));
+  }
+
+  async generationStats(generation: Generation): Promise<GenerationStats> {
+    const { snapshots, wals } = await this.#list(`${generationKey(generation)}/`);
+    return statsOf(generation, snapshots, wals.map(infoOf));
+  }
+
+  async snapshots(): Promise<SnapshotInfo[]> {
+    return (await this.#list(`${generationsKey}/`)).snapshots;
+  }
+
+  async wals(): Promise<WalInfo[]> {
+    const { wals } = await this.#list(`${generationsKey}/`);
+    this.#sealedWals = sealedByIndex(wals);
+    return wals.map(infoOf);
+  }
+
+  async *snapshotReader(generation: Generation, index: WalIndex): AsyncGenerator<Uint8Array, void, undefined> {
+    let begun = false;
+    try {
+      for await (const chunk of this.#read(snapshotKey(generation, index, false))) {
+        begun = true;
+        yield chunk;
+      }
+      return;
+    } catch (error) {
+      if (begun || !isLitestreamError(error, "OBJECT_MISSING")) throw error;
+    }
+    yield* this.#readCompressed(snapshotKey(generation, index, true));
+  }
+
+  async *walReader(generation: Generation, index: WalIndex): AsyncGenerator<Uint8Array, void, undefined> {
+    // A WAL changes its name when it is compressed: one that vanished between listing and opening is looked up again.
+    for (let attempt = 0; ; attempt++) {
+      const known = attempt === 0 ? this.#sealedWals.get(walIdentity(generation, index)) : undefined;
+      const wals = known ?? (await this.#listWal(generation, index));
+      let begun = false;
+      try {
+        for await (const chunk of this.#readWal(generation, index, wals)) {
+          begun = true;
+          yield chunk;
+        }
+        return;
+      } catch (error) {
+        if (begun || attempt > 0 || !isLitestreamError(error, "OBJECT_MISSING")) throw error;
+      }
+    }
+  }
+
+  #readWal(generation: Generation, index: WalIndex, wals: readonly StoredWal[]): AsyncIterable<Uint8Array> {
+    const forms: StoredForm[] = wals
+      .filter(({ isSegment }) => !isSegment)
+      .toSorted((a, b) => Number(a.info.compressed) - Number(b.info.compressed))
+      .map((wal) => ({ path: this.#pathOf(wal.info.path), content: this.#readObject(wal) }));
+    const segments = wals.filter(({ isSegment }) => isSegment);
+    const [firstSegment] = segments;
+    if (firstSegment !== undefined)
+      forms.push({ path: this.#pathOf(firstSegment.info.path), content: this.#readSegments(segments) });
+    const [only] = forms;
+    if (only === undefined) throw this.#walMissing(generation, index);
+    return forms.length === 1 ? only.content : agreeing(forms);
+  }
+
+  /** Segments in turn, each of which must begin where the one before ended. */
+  async *#readSegments(segments: readonly StoredWal[]): AsyncGenerator<Uint8Array, void, undefined> {
+    let offset = 0;
+    for (const segment of segments.toSorted((a, b) => a.info.offset - b.info.offset)) {
+      if (segment.info.offset !== offset) {
+        const { generation, index } = segment.info;
+        const path = this.#pathOf(segment.info.path);
+        const position = formatPosition({ generation, index, offset });
+        const why =
+          segment.info.offset > offset
+            ? `the segment before it is missing: it begins at byte ${segment.info.offset} of its WAL, and there is` +
+              ` nothing from byte ${offset} on`
+            : `it overlaps the segment before it: it begins at byte ${segment.info.offset} of its WAL, and that one` +
+              ` ends at byte ${offset}`;
+        throw new LitestreamError("BACKUP_DAMAGED", `damaged WAL: ${path}: ${why}`, {
+          path,
+          position,
+          offset,
+          hint: "Restore from another replica, or another generation with -generation.",
+        });
+      }
+      for await (const chunk of this.#readObject(segment)) {
+        yield chunk;
+        offset += chunk.byteLength;
+      }
+    }
+  }
+
+  #readObject(wal: StoredWal): AsyncIterable<Uint8Array> {
+    return wal.info.compressed ? this.#readCompressed(wal.info.path) : this.#read(wal.info.path);
+  }
+
+  #read(key: string): AsyncIterable<Uint8Array> {
+    return this.#store.read(key, this.#signal === undefined ? {} : { signal: this.#signal });
+  }
+
+  #readCompressed(key: string): AsyncIterable<Uint8Array> {
+    return decompressLz4(this.#read(key), { path: this.#pathOf(key) });
+  }
+
+  #walMissing(generation: Generation, index: WalIndex): LitestreamError {
+    const path = this.#pathOf(walKey(generation, index, false));
+    return new LitestreamError(
+      "OBJECT_MISSING",
+      `WAL ${generation}/${formatWalIndex(index)} is missing in ${this.location}: neither .wal nor .wal.lz4 nor segments`,
+      { path, position: formatPosition({ generation, index, offset: 0 }) },
+    );
+  }
+
+  async #listWal(generation: Generation, index: WalIndex): Promise<StoredWal[]> {
+    const prefix = segmentPrefix(generation, index).slice(0, -1);
+    return (await this.#list(prefix)).wals.filter(({ info }) => info.index === index);
+  }
+
+  async #list(prefix: string): Promise<Listing> {
+    const listing: Listing = { snapshots: [], wals: [] };
+    for (const entry of await this.#store.list(prefix, this.#signal)) {
+      const snapshot = parseSnapshotKey(entry.key);
+      if (snapshot !== undefined) {
+        const { generation, index } = snapshot;
+        const { key: path, sizeBytes, modifiedAt: createdAt } = entry;
+        listing.snapshots.push({ generation, index, path, sizeBytes, createdAt });
+      }
+      const wal = storedWal(entry);
+      if (wal !== undefined) listing.wals.push(wal);
+    }
+    listing.snapshots.sort(byIndex);
+    listing.wals.sort((a, b) => byIndex(a.info, b.info) || a.info.offset - b.info.offset);
+    return listing;
+  }
+
+  #pathOf(key: string): string {
+    return `${this.location}/${key}`;
+  }
+}
+
+function storedWal(entry: StoreEntry): StoredWal | undefined {
+  const segment = parseSegmentKey(entry.key);
+  const name = segment ?? parseWalKey(entry.key);
+  if (name === undefined) return undefined;
+  const { generation, index, compressed } = name;
+  return {
+    info: {
+      generation,
+      index,
+      offset: segment?.offset ?? 0,
+      compressed,
+      path: entry.key,
+      sizeBytes: entry.sizeBytes,
+      createdAt: entry.modifiedAt,
+    },
+    isSegment: segment !== undefined,
+  };
+}
+
+function infoOf(wal: StoredWal): WalInfo {
+  return wal.info;
+}
+
+interface Indexed {
+  readonly generation: Generation;
+  readonly index: WalIndex;
+}
+
+function byIndex(a: Indexed, b: Indexed): number {
+  if (a.generation !== b.generation) return a.generation < b.generation ? -1 : 1;
+  return a.index - b.index;
+}
+
+function walIdentity(generation: Generation, index: WalIndex): string {
+  return `${generation}/${index}`;
+}
+
+function sealedByIndex(wals: readonly StoredWal[]): Map<string, StoredWal[]> {
+  const highest = new Map<Generation, WalIndex>();
+  for (const { info } of wals) highest.set(info.generation, info.index);
+  const sealed = wals.filter(({ info }) => highest.get(info.generation) !== info.index);
+  return Map.groupBy(sealed, ({ info }) => walIdentity(info.generation, info.index));
+}

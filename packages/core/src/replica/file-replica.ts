@@ -1,0 +1,406 @@
+/**
+ * A replica in a folder, in the layout of Litestream 0.3.4 (`whole`, docs/formats/whole.md): the newest WAL grows in
+ * place, each commit fsynced before its position is reported; superseded ones are compressed.
+ */
+import { accessSync, constants, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { LitestreamError, systemErrorCode } from "../errors.ts";
+import type { EmitEvent } from "../events.ts";
+import type { Generation } from "../generation.ts";
+import type { GenerationReason } from "../generation-reason.ts";
+import type { GenerationStats, SnapshotInfo, WalInfo } from "../layout/objects.ts";
+import { StoreReplicaReader } from "../layout/reader.ts";
+import { generationsKey, type ObjectName, snapshotKey, walsKey } from "../layout/generations.ts";
+import { parseWalKey, walKey } from "../layout/whole.ts";
+import { decompressLz4 } from "../lz4/frame-reader.ts";
+import { compressLz4 } from "../lz4/frame-writer.ts";
+import { comparePositions, type Position, type WalIndex, walIndex } from "../position.ts";
+import { FileStore } from "../store/file.ts";
+import { WalChain } from "../wal/chain.ts";
+import { extendChain, readWalHeader } from "../wal/file.ts";
+import { formatWalHeader, frameSizeBytes, walHeaderSizeBytes } from "../wal/header.ts";
+import type { SourceWal, WalSource } from "../wal-source.ts";
+import { ReplicaLoop } from "./replica-loop.ts";
+import type { Replica } from "./replica.ts";
+import { proveTail, provenWhole, type WalTail } from "./wal-tail.ts";
+
+/** Generations that one sync may begin because the replica cannot go on with the current one. */
+const generationsPerSyncMax = 3;
+
+export interface FileReplicaOptions {
+  /** The folder. It is created when its parent exists. */
+  readonly path: string;
+  /** Unique among the replicas of a database; `file` when absent. */
+  readonly name?: string | undefined;
+  /** Off: `start` begins no loop, the caller calls `sync`. On when absent. */
+  readonly monitorEnabled?: boolean | undefined;
+}
+
+/** Thrown inside a sync when the replica cannot go on with the generation. */
+class CannotGoOn extends Error {
+  readonly reason: GenerationReason;
+
+  constructor(reason: GenerationReason) {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
+/** Where the replica's own WAL ends. `chain` is undefined while the index has no file, or a useless one. */
+interface Tail {
+  readonly index: WalIndex;
+  readonly chain: WalChain | undefined;
+}
+
+export class FileReplica implements Replica<WalSource> {
+  readonly type = "file";
+  readonly name: string;
+  readonly location: string;
+  readonly db: WalSource;
+  readonly #emit: EmitEvent;
+  readonly #monitorEnabled: boolean;
+  readonly #loop: ReplicaLoop;
+  #store: FileStore | undefined;
+  #unsubscribe: (() => void) | undefined;
+  /** Settles with the last sync that was asked for. */
+  #lastSync: Promise<unknown> = Promise.resolve();
+  #generation: Generation | undefined;
+  #tail: Tail | undefined;
+  #lastPos: Position | undefined;
+  /** Superseded WAL files may lie about uncompressed. */
+  #mayHaveSuperseded = true;
+
+  constructor(db: WalSource, options: FileReplicaOptions, emit: EmitEvent) {
+    this.db = db;
+    this.location = resolve(options.path);
+    this.name = options.name ?? this.type;
+    this.#emit = emit;
+    this.#monitorEnabled = options.monitorEnabled ?? true;
+    this.#loop = new ReplicaLoop(this.name, (signal) => this.sync(signal), emit);
+  }
+
+  /**
+   * Looks whether the folder is there or can be created, and can be written; changes nothing.
+   * @throws LitestreamError REPLICA_UNAVAILABLE
+   */
+  check(): void {
+    const unavailable = (why: string, hint: string, cause?: unknown): LitestreamError =>
+      new LitestreamError("REPLICA_UNAVAILABLE", `cannot replicate to ${this.location}: ${why}`, {
+        path: this.location,
+        hint,
+        cause,
+      });
+    const parent = dirname(this.location);
+    const folder = kindOf(this.location) === "nothing" ? parent : this.location;
+    const kind = kindOf(folder);
+    if (kind === "nothing") {
+      throw unavailable(`${parent} does not exist`, "Create that folder, or mount the disk it belongs to.");
+    }
+    if (kind === "file") throw unavailable("there is a file at or above it", "Name a folder.");
+    try {
+      accessSync(folder, constants.W_OK | constants.X_OK);
+    } catch (error) {
+      if (systemErrorCode(error) === "EROFS") {
+        throw unavailable("the file system is read-only", "Mount it writable, or name another folder.", error);
+      }
+      throw unavailable("the folder cannot be written", "Give its user permission, or name another folder.", error);
+    }
+  }
+
+  async start(): Promise<void> {
+    await this.#files.removeTemporaries(generationsKey);
+    if (!this.#monitorEnabled) return;
+    this.#unsubscribe ??= this.db.onCaptured(() => this.#loop.wake());
+    this.#loop.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+    await this.#loop.stop();
+  }
+
+  lastPos(): Position | undefined {
+    return this.#lastPos;
+  }
+
+  async calcPos(generation: Generation): Promise<Position | undefined> {
+    const tail = await this.#readTail(generation);
+    if (tail !== undefined) return { generation, index: tail.index, offset: tail.end.offset };
+    const index = await this.#newestSnapshot(generation);
+    return index === undefined ? undefined : { generation, index, offset: 0 };
+  }
+
+  /** One at a time: a second call begins after the first has ended. */
+  sync(signal?: AbortSignal): Promise<Position> {
+    const sync = this.#lastSync.then(() => this.#syncOrForget(signal));
+    this.#lastSync = sync.catch(() => undefined);
+    return sync;
+  }
+
+  generations(): Promise<Generation[]> {
+    return this.#reader.generations();
+  }
+
+  generationStats(generation: Generation): Promise<GenerationStats> {
+    return this.#reader.generationStats(generation);
+  }
+
+  snapshots(): Promise<SnapshotInfo[]> {
+    return this.#reader.snapshots();
+  }
+
+  wals(): Promise<WalInfo[]> {
+    return this.#reader.wals();
+  }
+
+  snapshotReader(generation: Generation, index: WalIndex): AsyncIterable<Uint8Array> {
+    return this.#reader.snapshotReader(generation, index);
+  }
+
+  walReader(generation: Generation, index: WalIndex): AsyncIterable<Uint8Array> {
+    return this.#reader.walReader(generation, index);
+  }
+
+  get #files(): FileStore {
+    this.#store ??= new FileStore(this.location, { owner: this.db.owner });
+    return this.#store;
+  }
+
+  get #reader(): StoreReplicaReader {
+    return new StoreReplicaReader(this.#files, { name: this.name, type: this.type });
+  }
+
+  #forget(): void {
+    this.#generation = undefined;
+    this.#tail = undefined;
+    this.#lastPos = undefined;
+    this.#mayHaveSuperseded = true;
+  }
+
+  async #syncOrForget(signal: AbortSignal | undefined): Promise<Position> {
+    try {
+      for (let tries = 1; ; tries++) {
+        try {
+          return await this.#sync(signal);
+        } catch (error) {
+          if (!(error instanceof CannotGoOn)) throw error;
+          if (tries === generationsPerSyncMax) {
+            throw new LitestreamError("GENERATION_BROKEN", `cannot replicate ${this.db.path}: ${error.reason}, again`, {
+              path: this.location,
+              hint: "Check the disks of the database and of the replica.",
+              cause: error,
+            });
+          }
+          this.#forget();
+          this.db.beginGeneration(error.reason);
+        }
+      }
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+  }
+
+  async #sync(signal: AbortSignal | undefined): Promise<Position> {
+    const startedAtMs = performance.now();
+    const captured = this.db.captured();
+    if (captured === undefined) {
+      throw new LitestreamError("DATABASE_UNAVAILABLE", `${this.db.path} has no generation yet`, { path: this.db.path });
+    }
+    const { generation } = captured.position;
+    let bytes = 0;
+    const count = (size: number): void => {
+      bytes += size;
+    };
+    if (this.#generation !== generation) {
+      this.#forget();
+      if ((await this.#newestSnapshot(generation)) === undefined) await this.#snapshot(generation, count, signal);
+      this.#generation = generation;
+    }
+    const position = await this.#replicateWal(captured.position, count, signal);
+    this.#lastPos = position;
+    if (this.#mayHaveSuperseded) await this.#compressSuperseded(position, signal);
+    if (bytes > 0) {
+      const durationMs = performance.now() - startedAtMs;
+      const { asOfMs } = captured;
+      this.#emit({ type: "replica-sync", replica: this.name, position, bytes, asOfMs, durationMs });
+    }
+    return position;
+  }
+
+  /** Copies the database. The snapshot is visible only once the replica holds the WAL that makes it exact. */
+  async #snapshot(generation: Generation, count: (size: number) => void, signal: AbortSignal | undefined): Promise<void> {
+    const startedAtMs = performance.now();
+    using snapshot = this.db.beginSnapshot();
+    if (snapshot.generation !== generation) throw new CannotGoOn("shadow wal lacks what the replica needs");
+    const { index } = snapshot;
+    let bytes = 0;
+    const replicateWal = (until: Position): Promise<Position> => this.#replicateWal(until, count, signal, index);
+    async function* content(): AsyncIterable<Uint8Array> {
+      for await (const chunk of snapshot.content()) {
+        signal?.throwIfAborted();
+        bytes += chunk.byteLength;
+        yield chunk;
+      }
+      const end = snapshot.end();
+      if (end.generation !== generation) throw new CannotGoOn("shadow wal lacks what the replica needs");
+      await replicateWal(end);
+    }
+    const { sizeBytes } = await this.#files.put(snapshotKey(generation, index, true), compressLz4(content()), signal);
+    const durationMs = performance.now() - startedAtMs;
+    this.#emit({ type: "snapshot", replica: this.name, generation, index, bytes, sizeBytes, durationMs });
+  }
+
+  /**
+   * Copies the shadow WAL from where the replica's own ends, at least to `until`.
+   * @param firstIndex where to begin if the replica holds nothing of the generation
+   * @returns the position that is durable now
+   */
+  async #replicateWal(
+    until: Position,
+    count: (size: number) => void,
+    signal: AbortSignal | undefined,
+    firstIndex?: WalIndex,
+  ): Promise<Position> {
+    const { generation } = until;
+    let tail = this.#tail ?? (await this.#reconcile(until, firstIndex));
+    for (;;) {
+      signal?.throwIfAborted();
+      using wal = this.db.openWal(generation, tail.index);
+      if (wal !== undefined) {
+        const before = tail.chain?.end.offset ?? 0;
+        tail = { index: tail.index, chain: this.#copyWal(generation, tail, wal) };
+        count((tail.chain?.end.offset ?? 0) - before);
+      } else if (this.db.captured()?.position.generation !== generation || tail.index < until.index) {
+        throw new CannotGoOn("shadow wal lacks what the replica needs");
+      }
+      this.#tail = tail;
+      if (wal?.isSealed !== true) break;
+      tail = { index: walIndex(tail.index + 1), chain: undefined };
+      this.#mayHaveSuperseded = true;
+      // Lets capture go on while a long backlog is copied.
+      await new Promise((done) => setImmediate(done));
+    }
+    const position = { generation, index: tail.index, offset: tail.chain?.end.offset ?? 0 };
+    if (comparePositions(position, until) < 0) throw new CannotGoOn("shadow wal lacks what the replica needs");
+    return position;
+  }
+
+  /** Brings the replica's file of one index up to the captured end, durably. */
+  #copyWal(generation: Generation, tail: Tail, wal: SourceWal): WalChain {
+    const offset = tail.chain?.end.offset ?? 0;
+    if (tail.chain !== undefined && offset === wal.endOffset) return tail.chain;
+    using file = this.#files.openFile(walKey(generation, tail.index, false), { create: true });
+    let chain = tail.chain;
+    if (chain === undefined) {
+      chain = new WalChain(readWalHeader(wal));
+      file.truncate(0);
+      file.writeAt(formatWalHeader(chain.header), 0);
+    }
+    const stop = extendChain(chain, wal, wal.endOffset, (chunk) => file.writeAt(chunk.bytes, chunk.offset));
+    if (stop !== "end" || chain.commit.offset !== wal.endOffset) throw new CannotGoOn("shadow wal damaged");
+    file.sync();
+    return chain;
+  }
+
+  /** Finds out where to go on, from what the replica itself holds, and cuts off what a crash left half written. */
+  async #reconcile(until: Position, firstIndex: WalIndex | undefined): Promise<Tail> {
+    const { generation } = until;
+    const held = await this.#readTail(generation);
+    if (held === undefined) {
+      const index = firstIndex ?? (await this.#newestSnapshot(generation));
+      if (index === undefined) throw new CannotGoOn("shadow wal lacks what the replica needs");
+      return { index, chain: undefined };
+    }
+    if (held.index > until.index) throw new CannotGoOn("replica is ahead of the shadow wal");
+    using wal = this.db.openWal(generation, held.index);
+    if (wal === undefined) throw new CannotGoOn("shadow wal lacks what the replica needs");
+    // Not even a header arrived, or the only copy is compressed and there is more: all of it is copied again.
+    if (held.chain === undefined) return { index: held.index, chain: undefined };
+    if (held.end.offset > wal.endOffset) throw new CannotGoOn("replica is ahead of the shadow wal");
+    if (!endsLike(held.chain, wal)) throw new CannotGoOn("replica differs from the shadow wal");
+    if (held.isCompressed) {
+      const isWhole = wal.isSealed && held.end.offset === wal.endOffset;
+      return isWhole
+        ? { index: walIndex(held.index + 1), chain: undefined }
+        : { index: held.index, chain: undefined };
+    }
+    if (held.sizeBytes > held.end.offset) {
+      using file = this.#files.openFile(walKey(generation, held.index, false), { create: false });
+      file.truncate(held.end.offset);
+      file.sync();
+    }
+    return { index: held.index, chain: held.chain };
+  }
+
+  /** The end of the replica's newest WAL, read back from it; undefined where it holds no WAL of the generation. */
+  async #readTail(generation: Generation): Promise<WalTail | undefined> {
+    const wals = await this.#walFiles(generation);
+    const newest = wals.at(-1);
+    if (newest === undefined) return undefined;
+    const { index, compressed, key } = newest;
+    const stored = this.#files.read(key);
+    const path = `${this.location}/${key}`;
+    return proveTail(index, compressed, compressed ? decompressLz4(stored, { path }) : stored, path);
+  }
+
+  /** The WAL files of a generation in this layout, by index; where one is there twice, the uncompressed one is last. */
+  async #walFiles(generation: Generation): Promise<(ObjectName & { readonly key: string })[]> {
+    const entries = await this.#files.list(`${walsKey(generation)}/`);
+    return entries
+      .flatMap(({ key }) => {
+        const name = parseWalKey(key);
+        return name === undefined ? [] : [{ ...name, key }];
+      })
+      .toSorted((a, b) => a.index - b.index || Number(b.compressed) - Number(a.compressed));
+  }
+
+  async #newestSnapshot(generation: Generation): Promise<WalIndex | undefined> {
+    return (await this.snapshots()).filter((snapshot) => snapshot.generation === generation).at(-1)?.index;
+  }
+
+  /** Compresses each WAL but the newest: to a temporary, made durable, renamed; only then does the original go. */
+  async #compressSuperseded(position: Position, signal: AbortSignal | undefined): Promise<void> {
+    const { generation } = position;
+    const wals = await this.#walFiles(generation);
+    for (const { key, index } of wals.filter((wal) => !wal.compressed && wal.index < position.index)) {
+      signal?.throwIfAborted();
+      const content = provenWhole(this.#files.read(key), `${this.location}/${key}`, this.#capturedEnd(generation, index));
+      const compressedKey = walKey(generation, index, true);
+      const { sizeBytes } = await this.#files.put(compressedKey, compressLz4(content), signal);
+      await this.#files.delete([key]);
+      this.#emit({ type: "wal-compressed", replica: this.name, generation, index, sizeBytes });
+    }
+    this.#mayHaveSuperseded = false;
+  }
+
+  /** Where a WAL of the source ends, as long as the source holds it. */
+  #capturedEnd(generation: Generation, index: WalIndex): number | undefined {
+    using wal = this.db.openWal(generation, index);
+    return wal?.endOffset;
+  }
+}
+
+/** True when the source's WAL has the chain's salts, and at its end the chain's running checksum: so all of it is the same. */
+function endsLike(chain: WalChain, wal: SourceWal): boolean {
+  const header = new Uint8Array(walHeaderSizeBytes);
+  wal.readAt(header, 0);
+  if (Buffer.compare(header, formatWalHeader(chain.header)) !== 0) return false;
+  const { offset, checksum } = chain.end;
+  if (offset === walHeaderSizeBytes) return true;
+  const frame = new Uint8Array(24);
+  if (wal.readAt(frame, offset - frameSizeBytes(chain.header.pageSize)) < frame.byteLength) return false;
+  const view = new DataView(frame.buffer);
+  return view.getInt32(16) === checksum.s1 && view.getInt32(20) === checksum.s2;
+}
+
+function kindOf(path: string): "folder" | "file" | "nothing" {
+  try {
+    return statSync(path).isDirectory() ? "folder" : "file";
+  } catch (error) {
+    // A file stands where a folder above it would have to be.
+    if (systemErrorCode(error) === "ENOTDIR") return "file";
+    return "nothing";
+  }
+}

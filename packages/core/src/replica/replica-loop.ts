@@ -1,0 +1,81 @@
+import type { EmitEvent } from "../events.ts";
+
+/** Least time between two syncs: commits that come closer together share one. */
+const coalesceMs = 10;
+const backOffFirstMs = 100;
+const backOffMaxMs = 30_000;
+
+/** Replicates by itself: one sync after each wake-up, never two at a time; waits longer after each failure. */
+export class ReplicaLoop {
+  readonly #sync: (signal: AbortSignal) => Promise<unknown>;
+  readonly #emit: EmitEvent;
+  readonly #name: string;
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #isDirty = true;
+  #wake: (() => void) | undefined;
+
+  constructor(name: string, sync: (signal: AbortSignal) => Promise<unknown>, emit: EmitEvent) {
+    this.#name = name;
+    this.#sync = sync;
+    this.#emit = emit;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** There is something to replicate. */
+  wake(): void {
+    this.#isDirty = true;
+    this.#wake?.();
+  }
+
+  /** Ends the loop; a sync under way is aborted where that is safe, and waited for. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#wake?.();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    let backOffMs = 0;
+    while (!signal.aborted) {
+      if (!this.#isDirty) {
+        await this.#pause(undefined);
+        continue;
+      }
+      this.#isDirty = false;
+      try {
+        await this.#sync(signal);
+        backOffMs = 0;
+        await this.#rest(coalesceMs);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#isDirty = true;
+        this.#emit({ type: "error", operation: `replica sync (${this.#name})`, error });
+        backOffMs = Math.min(backOffMaxMs, Math.max(backOffFirstMs, backOffMs * 2));
+        await this.#rest(backOffMs);
+      }
+    }
+  }
+
+  /** Waits its full time, unless the loop is stopped. */
+  async #rest(ms: number): Promise<void> {
+    const { signal } = this.#stop;
+    const untilMs = performance.now() + ms;
+    for (let leftMs = ms; leftMs > 0 && !signal.aborted; leftMs = untilMs - performance.now()) await this.#pause(leftMs);
+  }
+
+  /** Until the next wake-up, and at most `ms`. */
+  async #pause(ms: number | undefined): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
+    if (this.#stop.signal.aborted) resolve();
+    await promise;
+    clearTimeout(timer);
+    this.#wake = undefined;
+  }
+}

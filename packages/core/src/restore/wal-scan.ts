@@ -1,0 +1,123 @@
+import { ChunkReader } from "../chunk-reader.ts";
+import { WalChain, type WalChainEnd, type WalFrame, type WalStop } from "../wal/chain.ts";
+import { frameSizeBytes, parseWalHeader, type WalHeader, walHeaderSizeBytes } from "../wal/header.ts";
+
+/** How much of a WAL is verified at once. */
+const scanSizeBytes = 1024 * 1024;
+
+/** What a WAL holds, verified up to where it stops being one. */
+export interface WalScan {
+  /** Undefined where the content is shorter than a header. */
+  readonly header: WalHeader | undefined;
+  /** Bytes of the whole content, verified or not. */
+  readonly sizeBytes: number;
+  /** End of the verified frames. */
+  readonly endOffset: number;
+  /** End of the last commit among them, and the size of the database then, 0 where there is none. */
+  readonly commit: WalChainEnd & { readonly pageCount: number };
+  readonly stop: WalStop;
+  /**
+   * True when frames behind the one that failed are right in themselves: it was damaged later, by whatever means. False
+   * when nothing behind it is: so ends a write that was interrupted.
+   */
+  readonly continues: boolean;
+}
+
+/**
+ * Reads a WAL and verifies its header, salts and running checksum.
+ * @param onFrame called for each frame that was verified, with the page; valid during the call
+ * @param untilOffset where to stop, at the end of a frame
+ * @throws LitestreamError FORMAT_INVALID for a header that is none
+ */
+export async function scanWal(
+  content: AsyncIterable<Uint8Array>,
+  path: string,
+  onFrame?: (frame: WalFrame, page: Uint8Array) => void,
+  untilOffset: number = Infinity,
+): Promise<WalScan> {
+  const reader = new ChunkReader(content);
+  try {
+    const headerBytes = new Uint8Array(walHeaderSizeBytes);
+    const headerSizeBytes = await reader.readInto(headerBytes);
+    if (headerSizeBytes < walHeaderSizeBytes) return withoutHeader(headerSizeBytes);
+    const header = parseWalHeader(headerBytes, path);
+    const chain = new WalChain(header);
+    const frameSize = frameSizeBytes(header.pageSize);
+    const buffer = new Uint8Array(Math.max(1, Math.floor(scanSizeBytes / frameSize)) * frameSize);
+    let stop: WalStop = "end";
+    let continues = false;
+
+    while (stop === "end" && chain.end.offset < untilOffset) {
+      const wanted = buffer.subarray(0, Math.min(buffer.byteLength, untilOffset - chain.end.offset));
+      const bytes = wanted.subarray(0, await reader.readInto(wanted));
+      if (bytes.byteLength === 0) break;
+      const extended = chain.extend(bytes, (frame) => {
+        onFrame?.(frame, bytes.subarray(frame.pageStart, frame.pageStart + header.pageSize));
+      });
+      stop = extended.stop;
+      if (stop === "salt" || stop === "checksum") {
+        continues = await anyFrameContinues(header, bytes.subarray(extended.verifiedBytes), reader);
+      }
+    }
+    if (stop !== "end") await reader.skip(Infinity);
+    return {
+      header,
+      sizeBytes: reader.offset,
+      endOffset: chain.end.offset,
+      commit: chain.commit,
+      stop,
+      continues,
+    };
+  } finally {
+    await reader.close();
+  }
+}
+
+function withoutHeader(sizeBytes: number): WalScan {
+  const commit = { offset: 0, checksum: { s1: 0, s2: 0 }, pageCount: 0 };
+  return {
+    header: undefined,
+    sizeBytes,
+    endOffset: 0,
+    commit,
+    stop: sizeBytes === 0 ? "end" : "short",
+    continues: false,
+  };
+}
+
+/** Looks for a frame with the WAL's salts whose checksum follows from the one stored in the frame before it. */
+async function anyFrameContinues(header: WalHeader, firstBytes: Uint8Array, rest: ChunkReader): Promise<boolean> {
+  const frameSize = frameSizeBytes(header.pageSize);
+  const frame = new Uint8Array(frameSize);
+  const frames = new FrameFeed(firstBytes, rest);
+  let before: { s1: number; s2: number } | undefined;
+  while (await frames.readInto(frame)) {
+    if (before !== undefined) {
+      const chain = new WalChain(header, { offset: walHeaderSizeBytes, checksum: before });
+      if (chain.extend(frame).verifiedBytes > 0) return true;
+    }
+    const view = new DataView(frame.buffer);
+    before = { s1: view.getInt32(16), s2: view.getInt32(20) };
+  }
+  return false;
+}
+
+/** Whole frames out of bytes that were read already, then out of those to come. */
+class FrameFeed {
+  #bytes: Uint8Array;
+  readonly #rest: ChunkReader;
+
+  constructor(bytes: Uint8Array, rest: ChunkReader) {
+    this.#bytes = bytes;
+    this.#rest = rest;
+  }
+
+  /** @returns false when no whole frame is left */
+  async readInto(frame: Uint8Array): Promise<boolean> {
+    const known = this.#bytes.subarray(0, frame.byteLength);
+    frame.set(known);
+    this.#bytes = this.#bytes.subarray(known.byteLength);
+    const read = await this.#rest.readInto(frame.subarray(known.byteLength));
+    return known.byteLength + read === frame.byteLength;
+  }
+}

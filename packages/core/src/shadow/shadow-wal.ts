@@ -1,0 +1,139 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { LitestreamError, systemErrorCode } from "../errors.ts";
+import { type Generation, isGeneration } from "../generation.ts";
+import { formatPosition, type WalIndex } from "../position.ts";
+import type { FileOwner } from "../file-owner.ts";
+import { formatWalHeader, type WalHeader, walHeaderSizeBytes } from "../wal/header.ts";
+import { LocalFile, makeFolder, replaceFile, syncFolder } from "./files.ts";
+import { MetaPaths } from "./paths.ts";
+
+/** The local copy of the WAL, generation by generation, in the meta directory. Holds no state: the files are it. */
+export class ShadowWal {
+  readonly paths: MetaPaths;
+  readonly #owner: FileOwner;
+
+  constructor(metaPath: string, owner: FileOwner) {
+    this.paths = new MetaPaths(metaPath);
+    this.#owner = owner;
+  }
+
+  /** The generation that an earlier run, or Litestream, left as the current one. */
+  currentGeneration(): Generation | undefined {
+    try {
+      const name = readFileSync(this.paths.generationName, "utf8").trim();
+      return isGeneration(name) ? name : undefined;
+    } catch (error) {
+      if (systemErrorCode(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes `generation` the current one. Folders of others go only after its name is durable. */
+  beginGeneration(generation: Generation): void {
+    makeFolder(this.paths.walFolder(generation), this.#owner);
+    replaceFile(this.paths.generationName, `${generation}\n`, this.#owner);
+    for (const name of readdirSync(this.paths.generations)) {
+      if (name !== generation) rmSync(join(this.paths.generations, name), { recursive: true, force: true });
+    }
+  }
+
+  /** Indexes that are held of `generation`, ascending. */
+  indexes(generation: Generation): WalIndex[] {
+    try {
+      return readdirSync(this.paths.walFolder(generation))
+        .map((name) => MetaPaths.parseWalName(name))
+        .filter((index) => index !== undefined)
+        .toSorted((a, b) => a - b);
+    } catch (error) {
+      if (systemErrorCode(error) === "ENOENT") return [];
+      throw error;
+    }
+  }
+
+  /** The file of one index, for reading; undefined where it is not held. */
+  openForReading(generation: Generation, index: WalIndex): LocalFile | undefined {
+    const path = this.paths.wal(generation, index);
+    return existsSync(path) ? LocalFile.open(path) : undefined;
+  }
+
+  /** Begins the file of an index with the WAL's header. */
+  createIndex(generation: Generation, index: WalIndex, header: WalHeader): ShadowWalWriter {
+    makeFolder(this.paths.walFolder(generation), this.#owner);
+    const file = LocalFile.open(this.paths.wal(generation, index), { create: true, owner: this.#owner });
+    try {
+      file.truncate(0);
+      file.writeAt(formatWalHeader(header), 0);
+    } catch (error) {
+      file.close();
+      rmSync(file.path, { force: true });
+      throw error;
+    }
+    return new ShadowWalWriter(file, generation, index, walHeaderSizeBytes);
+  }
+
+  /** Goes on with the file of an index after `endOffset`, the end of its last proven commit; what is behind it goes. */
+  resumeIndex(generation: Generation, index: WalIndex, endOffset: number): ShadowWalWriter {
+    const file = LocalFile.open(this.paths.wal(generation, index), { create: true, owner: this.#owner });
+    file.truncate(endOffset);
+    return new ShadowWalWriter(file, generation, index, endOffset);
+  }
+
+  /** Deletes the files before `index`: every replica has them. */
+  deleteBefore(generation: Generation, index: WalIndex): void {
+    const old = this.indexes(generation).filter((held) => held < index);
+    for (const held of old) rmSync(this.paths.wal(generation, held), { force: true });
+    if (old.length > 0) syncFolder(this.paths.walFolder(generation));
+  }
+}
+
+/** Appends to the file of the current index. */
+export class ShadowWalWriter {
+  readonly index: WalIndex;
+  readonly #file: LocalFile;
+  readonly #generation: Generation;
+  #size: number;
+  #isSynced = false;
+
+  constructor(file: LocalFile, generation: Generation, index: WalIndex, size: number) {
+    this.#file = file;
+    this.#generation = generation;
+    this.index = index;
+    this.#size = size;
+  }
+
+  /** @throws LitestreamError SHADOW_DAMAGED when somebody else changed the file: Litestream takes no lock of ours. */
+  append(bytes: Uint8Array, offset: number): void {
+    const size = this.#file.sizeBytes;
+    if (size !== this.#size || offset !== size) {
+      throw new LitestreamError(
+        "SHADOW_DAMAGED",
+        `the shadow WAL ${this.#file.path} has ${size} bytes, not ${this.#size}: another process changed it`,
+        {
+          path: this.#file.path,
+          position: formatPosition({ generation: this.#generation, index: this.index, offset: this.#size }),
+          hint: "Stop the other replicator (Litestream?) of this database.",
+        },
+      );
+    }
+    this.#isSynced = false;
+    this.#file.writeAt(bytes, offset);
+    this.#size += bytes.byteLength;
+  }
+
+  /** Takes back what was appended after `offset`. */
+  truncate(offset: number): void {
+    this.#file.truncate(offset);
+    this.#size = offset;
+  }
+
+  sync(): void {
+    if (this.#isSynced) return;
+    this.#file.sync();
+    this.#isSynced = true;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}

@@ -1,0 +1,167 @@
+import { constants, Database, type Statement } from "bun:sqlite";
+import { errorMessage, LitestreamError } from "../errors.ts";
+
+/** Every open connection of this process: Bun, at exit, would close them in a way that truncates the WAL. */
+const openConnections = new Set<Connection>();
+let closesAtExit = false;
+
+/** What `PRAGMA wal_checkpoint` answered. */
+export interface CheckpointResult {
+  /** Everything in the WAL is in the database file. */
+  readonly complete: boolean;
+  readonly walFrames: number;
+  readonly backfilledFrames: number;
+}
+
+/**
+ * One of our connections to the user's database. None of them ever checkpoints by itself, and none removes or truncates
+ * the WAL when it closes (PERSIST_WAL).
+ */
+export class Connection {
+  readonly #path: string;
+  readonly #db: Database;
+  readonly #read: Statement;
+  #inTransaction = false;
+
+  /** @throws LitestreamError DATABASE_BUSY, DATABASE_INVALID or DATABASE_UNAVAILABLE */
+  constructor(path: string, busyTimeoutMs: number) {
+    this.#path = path;
+    let db: Database | undefined;
+    try {
+      db = new Database(path, { readwrite: true, create: false });
+      db.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
+      db.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+      db.run("PRAGMA wal_autocheckpoint = 0");
+      // Reads the header of page 1, which takes a read lock, without parsing the schema.
+      this.#read = db.prepare("PRAGMA user_version");
+    } catch (error) {
+      db?.close();
+      throw asDatabaseError(error, path, "open");
+    }
+    this.#db = db;
+    openConnections.add(this);
+    if (!closesAtExit) {
+      closesAtExit = true;
+      process.on("exit", () => {
+        for (const connection of openConnections) connection.close();
+      });
+    }
+  }
+
+  get inTransaction(): boolean {
+    return this.#inTransaction;
+  }
+
+  setBusyTimeout(busyTimeoutMs: number): void {
+    this.#run(`PRAGMA busy_timeout = ${busyTimeoutMs}`, "set the busy timeout of");
+  }
+
+  /**
+   * Turns WAL mode on, where it is not yet.
+   * @throws LitestreamError DATABASE_BUSY while another connection is in its way
+   */
+  enableWal(): void {
+    const mode = this.#get("PRAGMA journal_mode = wal", "turn on WAL mode of")["journal_mode"];
+    if (mode === "wal") return;
+    throw new LitestreamError("DATABASE_UNAVAILABLE", `cannot turn on WAL mode of ${this.#path}: it stays "${mode}"`, {
+      path: this.#path,
+      hint: "WAL mode needs a local file system with shared memory.",
+    });
+  }
+
+  /** Begins a read transaction and takes its read lock. */
+  beginRead(): void {
+    this.#run("BEGIN", "begin to read");
+    this.#inTransaction = true;
+    try {
+      this.#read.get();
+    } catch (error) {
+      this.rollback();
+      throw asDatabaseError(error, this.#path, "read");
+    }
+  }
+
+  /**
+   * Takes the write lock, without writing.
+   * @returns false when it could not be had within the busy timeout
+   */
+  tryBeginImmediate(): boolean {
+    try {
+      this.#run("BEGIN IMMEDIATE", "lock");
+    } catch (error) {
+      if (error instanceof LitestreamError && error.code === "DATABASE_BUSY") return false;
+      throw error;
+    }
+    this.#inTransaction = true;
+    return true;
+  }
+
+  rollback(): void {
+    if (!this.#inTransaction) return;
+    this.#run("ROLLBACK", "end a transaction on");
+    this.#inTransaction = false;
+  }
+
+  /** Moves what readers allow from the WAL into the database file; waits for nobody. */
+  checkpointPassive(): CheckpointResult {
+    const row = this.#get("PRAGMA wal_checkpoint(PASSIVE)", "checkpoint");
+    const [busy, log, checkpointed] = [Number(row["busy"]), Number(row["log"]), Number(row["checkpointed"])];
+    return {
+      complete: busy === 0 && log >= 0 && log === checkpointed,
+      walFrames: Math.max(0, log),
+      backfilledFrames: Math.max(0, checkpointed),
+    };
+  }
+
+  close(): void {
+    if (!openConnections.delete(this)) return;
+    this.#inTransaction = false;
+    this.#read.finalize();
+    this.#db.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #run(sql: string, operation: string): void {
+    try {
+      this.#db.run(sql);
+    } catch (error) {
+      throw asDatabaseError(error, this.#path, operation);
+    }
+  }
+
+  #get(sql: string, operation: string): Record<string, unknown> {
+    try {
+      using statement = this.#db.prepare<Record<string, unknown>, []>(sql);
+      return statement.get() ?? {};
+    } catch (error) {
+      throw asDatabaseError(error, this.#path, operation);
+    }
+  }
+}
+
+function asDatabaseError(error: unknown, path: string, operation: string): LitestreamError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const message = `cannot ${operation} ${path}: ${errorMessage(error)}`;
+  if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) {
+    return new LitestreamError("DATABASE_BUSY", message, {
+      path,
+      hint: "Another connection holds it, perhaps in locking_mode=EXCLUSIVE; it is tried again.",
+      cause: error,
+    });
+  }
+  if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) {
+    return new LitestreamError("DATABASE_INVALID", message, {
+      path,
+      hint: "Check the path; the database may be encrypted or damaged.",
+      cause: error,
+    });
+  }
+  return new LitestreamError("DATABASE_UNAVAILABLE", message, {
+    path,
+    hint: "The database, its -wal and -shm files and its folder must be writable.",
+    cause: error,
+  });
+}

@@ -1,0 +1,190 @@
+/**
+ * The only descriptors of a live database file and its -shm in this process.
+ *
+ * POSIX locks belong to the process: closing *any* descriptor of a file drops all locks the process holds on it,
+ * SQLite's too (https://www.sqlite.org/howtocorrupt.html, section 2.2). So each file is opened once, shared by
+ * everyone who needs it, and closed only when nobody in this process has it open any more; the caller closes its
+ * connections first. The -wal file carries no locks: whoever likes may open and close that one.
+ */
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, statSync } from "node:fs";
+import { LitestreamError, systemErrorCode } from "../errors.ts";
+import type { FileOwner } from "../file-owner.ts";
+import { type DbHeader, dbHeaderSizeBytes, parseDbHeader } from "./db-header.ts";
+import { parseWalIndex, type WalIndexView, walIndexHeaderSizeBytes } from "./wal-index.ts";
+
+/** Tries for one consistent reading of the wal-index; a writer's change takes well below a microsecond. */
+const walIndexReadsMax = 100;
+
+interface SharedDescriptor {
+  readonly fd: number;
+  readonly identity: string;
+  users: number;
+}
+
+const sharedDescriptors = new Map<string, SharedDescriptor>();
+
+/** A use of the process's one descriptor of a file. */
+class DescriptorUse {
+  readonly fd: number;
+  readonly #shared: SharedDescriptor;
+  #released = false;
+
+  constructor(path: string) {
+    const there = identityOf(statSync(path, { bigint: true }));
+    let shared = sharedDescriptors.get(there);
+    if (shared === undefined) {
+      const fd = openSync(path, "r");
+      const opened = identityOf(fstatSync(fd, { bigint: true }));
+      // The file was replaced between the two calls by one that is open already: that descriptor must not be closed.
+      shared = sharedDescriptors.get(opened) ?? { fd, identity: opened, users: 0 };
+    }
+    shared.users += 1;
+    sharedDescriptors.set(shared.identity, shared);
+    this.#shared = shared;
+    this.fd = shared.fd;
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#shared.users -= 1;
+    if (this.#shared.users > 0) return;
+    sharedDescriptors.delete(this.#shared.identity);
+    closeSync(this.fd);
+  }
+}
+
+function identityOf(file: { dev: bigint; ino: bigint }): string {
+  return `${file.dev}:${file.ino}`;
+}
+
+/** A live database file: read through the one descriptor that its process may have. */
+export class DbFile {
+  /** As the user gave it. */
+  readonly path: string;
+  /** With links resolved, as SQLite does: -wal and -shm lie beside this one. */
+  readonly realPath: string;
+  readonly header: DbHeader;
+  readonly owner: FileOwner;
+  readonly #db: DescriptorUse;
+  #shm: DescriptorUse | undefined;
+  readonly #walIndexBytes = new Uint8Array(walIndexHeaderSizeBytes);
+
+  private constructor(path: string, realPath: string, db: DescriptorUse, header: DbHeader) {
+    this.path = path;
+    this.realPath = realPath;
+    this.header = header;
+    this.#db = db;
+    const file = fstatSync(db.fd);
+    const directory = statSync(directoryOf(realPath));
+    this.owner = {
+      fileMode: file.mode & 0o777,
+      directoryMode: directory.mode & 0o777,
+      uid: file.uid,
+      gid: file.gid,
+      directoryUid: directory.uid,
+      directoryGid: directory.gid,
+    };
+  }
+
+  /**
+   * @throws LitestreamError DATABASE_MISSING when nothing is there, DATABASE_INVALID when it is no SQLite database,
+   *   DATABASE_UNAVAILABLE when it cannot be read.
+   */
+  static open(path: string): DbFile {
+    let db: DescriptorUse | undefined;
+    try {
+      const realPath = realpathSync(path);
+      if (!statSync(realPath).isFile()) {
+        throw new LitestreamError("DATABASE_INVALID", `not a file: ${path}`, {
+          path,
+          hint: "Name the database file itself.",
+        });
+      }
+      db = new DescriptorUse(realPath);
+      const bytes = new Uint8Array(dbHeaderSizeBytes);
+      const size = readSync(db.fd, bytes, 0, dbHeaderSizeBytes, 0);
+      return new DbFile(path, realPath, db, parseDbHeader(bytes.subarray(0, size), path));
+    } catch (error) {
+      db?.release();
+      throw asDatabaseError(error, path);
+    }
+  }
+
+  get walPath(): string {
+    return `${this.realPath}-wal`;
+  }
+
+  get sizeBytes(): number {
+    return fstatSync(this.#db.fd).size;
+  }
+
+  /** False once another file stands at the path: the database was replaced or removed. */
+  isCurrent(): boolean {
+    const opened = fstatSync(this.#db.fd, { bigint: true });
+    try {
+      const there = statSync(this.path, { bigint: true });
+      return there.ino === opened.ino && there.dev === opened.dev;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Reads up to the buffer's length; fewer bytes at the end of the file. */
+  readAt(buffer: Uint8Array, offset: number): number {
+    return readSync(this.#db.fd, buffer, 0, buffer.byteLength, offset);
+  }
+
+  sync(): void {
+    fsyncSync(this.#db.fd);
+  }
+
+  /** Opens the wal-index. To be called once a connection of this process has read the database, which creates it. */
+  openWalIndex(): void {
+    this.#shm ??= new DescriptorUse(`${this.realPath}-shm`);
+  }
+
+  /** @throws LitestreamError DATABASE_BUSY when no consistent state could be read, DATABASE_UNAVAILABLE otherwise. */
+  readWalIndex(): WalIndexView {
+    const shm = this.#shm;
+    if (shm === undefined) throw new Error("the wal-index is read before it was opened");
+    for (let read = 0; read < walIndexReadsMax; read++) {
+      const size = readSync(shm.fd, this.#walIndexBytes, 0, walIndexHeaderSizeBytes, 0);
+      const view = parseWalIndex(this.#walIndexBytes.subarray(0, size));
+      if (view !== undefined) return view;
+    }
+    throw new LitestreamError("DATABASE_BUSY", `the wal-index of ${this.path} is being recovered by another process`, {
+      path: `${this.realPath}-shm`,
+      hint: "It is read again at the next sync.",
+    });
+  }
+
+  /** To be called after every connection of this process to the database is closed. */
+  close(): void {
+    this.#shm?.release();
+    this.#db.release();
+  }
+}
+
+function directoryOf(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
+}
+
+function asDatabaseError(error: unknown, path: string): unknown {
+  if (error instanceof LitestreamError) return error;
+  switch (systemErrorCode(error)) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return new LitestreamError("DATABASE_MISSING", `no database at ${path}`, {
+        path,
+        hint: "Check the path, or start the application that creates it.",
+        cause: error,
+      });
+    default:
+      return new LitestreamError(
+        "DATABASE_UNAVAILABLE",
+        `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
+        { path, hint: "Check the permissions of the file and of its folder.", cause: error },
+      );
+  }
+}

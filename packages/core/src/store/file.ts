@@ -1,0 +1,195 @@
+import { existsSync, renameSync } from "node:fs";
+import { type FileHandle, open, readdir, rm, stat, unlink } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { throwIfAborted } from "../abort.ts";
+import { systemErrorCode } from "../errors.ts";
+import type { FileOwner } from "../file-owner.ts";
+import { fileError } from "./file-error.ts";
+import { syncFolder } from "./folders.ts";
+import { OpenFile } from "./open-file.ts";
+import type { ReadOptions, Store, StoreEntry } from "./store.ts";
+
+/** Ends the names of files that are being written and are no objects yet; Litestream's files replica does the same. */
+export const temporarySuffix = ".tmp";
+
+const readSizeBytes = 1024 * 1024;
+
+export interface FileStoreOptions {
+  /** Mode and owner of files and folders that are created; 0600, 0700 and who runs us where absent. */
+  readonly owner?: FileOwner;
+}
+
+/**
+ * Objects as files below a folder. Everything that is written is durable when its call returns: file, name, and the
+ * folders that were made for it. Below the root, links to files are followed and links to folders are not.
+ */
+export class FileStore implements Store {
+  readonly location: string;
+  readonly #owner: FileOwner | undefined;
+
+  constructor(root: string, options: FileStoreOptions = {}) {
+    this.location = resolve(root);
+    this.#owner = options.owner;
+  }
+
+  /** Temporaries are not objects and are not listed. */
+  async list(prefix: string, signal?: AbortSignal): Promise<StoreEntry[]> {
+    const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+    const entries: StoreEntry[] = [];
+    await this.#walk(folder, signal, async (key) => {
+      if (!key.startsWith(prefix) || key.endsWith(temporarySuffix)) return;
+      const found = await this.#entry(key);
+      if (found !== undefined) entries.push(found);
+    });
+    return entries.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  async *read(key: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    const path = this.pathOf(key);
+    let file: FileHandle;
+    try {
+      file = await open(path, "r");
+    } catch (error) {
+      throw fileError(error, "cannot open", path);
+    }
+    try {
+      const buffer = Buffer.allocUnsafeSlow(readSizeBytes);
+      for (let offset = options.offset ?? 0; ;) {
+        throwIfAborted(options.signal, `reading ${path}`);
+        const { bytesRead } = await readInto(file, buffer, offset, path);
+        if (bytesRead === 0) return;
+        yield buffer.subarray(0, bytesRead);
+        offset += bytesRead;
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  async put(key: string, content: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<{ sizeBytes: number }> {
+    const path = this.pathOf(key);
+    const temporary = `${path}${temporarySuffix}`;
+    let sizeBytes = 0;
+    try {
+      {
+        using file = OpenFile.create(temporary, this.#owner);
+        file.truncate(0);
+        for await (const chunk of content) {
+          throwIfAborted(signal, `writing ${path}`);
+          file.writeAt(chunk, sizeBytes);
+          sizeBytes += chunk.byteLength;
+        }
+        throwIfAborted(signal, `writing ${path}`);
+        file.sync();
+      }
+      this.rename(`${key}${temporarySuffix}`, key);
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw error;
+    }
+    return { sizeBytes };
+  }
+
+  async delete(keys: readonly string[], signal?: AbortSignal): Promise<void> {
+    for (const key of keys) {
+      throwIfAborted(signal, `deleting from ${this.location}`);
+      await this.#remove(key);
+    }
+  }
+
+  /** Where the object of `key` is. @throws TypeError for a key that would lead out of the root: a bug, not input */
+  pathOf(key: string): string {
+    const parts = key.split("/");
+    if (parts.some((part) => part === "" || part === "." || part === ".." || part.includes("\0"))) {
+      throw new TypeError(`not a key of a store: "${key}"`);
+    }
+    return join(this.location, ...parts);
+  }
+
+  exists(key: string): boolean {
+    return existsSync(this.pathOf(key));
+  }
+
+  /**
+   * Opens a file to change it in place, which the `whole` layout does with the newest WAL.
+   * @param options.create makes it, and the folders above it, if it is not there
+   */
+  openFile(key: string, options: { readonly create: boolean }): OpenFile {
+    const path = this.pathOf(key);
+    return options.create ? OpenFile.create(path, this.#owner) : OpenFile.existing(path);
+  }
+
+  /** Renames durably, replacing what has the new name. */
+  rename(from: string, to: string): void {
+    const [fromPath, toPath] = [this.pathOf(from), this.pathOf(to)];
+    try {
+      renameSync(fromPath, toPath);
+      syncFolder(dirname(toPath));
+      if (dirname(fromPath) !== dirname(toPath)) syncFolder(dirname(fromPath));
+    } catch (error) {
+      throw fileError(error, "cannot rename", fromPath);
+    }
+  }
+
+  /** Removes what a crash left half-written below `prefix`, a folder. @returns keys of what was removed */
+  async removeTemporaries(prefix: string): Promise<string[]> {
+    const removed: string[] = [];
+    await this.#walk(prefix.endsWith("/") || prefix === "" ? prefix : `${prefix}/`, undefined, async (key) => {
+      if (!key.endsWith(temporarySuffix)) return;
+      await this.#remove(key);
+      removed.push(key);
+    });
+    return removed.toSorted();
+  }
+
+  async #remove(key: string): Promise<void> {
+    const path = this.pathOf(key);
+    try {
+      await unlink(path);
+    } catch (error) {
+      if (systemErrorCode(error) !== "ENOENT") throw fileError(error, "cannot delete", path);
+    }
+  }
+
+  /** Calls `onFile` for each file below `folder`: empty, or a key and a slash. What vanishes meanwhile is left out. */
+  async #walk(folder: string, signal: AbortSignal | undefined, onFile: (key: string) => Promise<void>): Promise<void> {
+    throwIfAborted(signal, `listing ${this.location}`);
+    const path = folder === "" ? this.location : this.pathOf(folder.slice(0, -1));
+    let names;
+    try {
+      names = await readdir(path, { withFileTypes: true });
+    } catch (error) {
+      if (systemErrorCode(error) === "ENOENT") return;
+      throw fileError(error, "cannot list", path);
+    }
+    for (const name of names) {
+      if (name.isDirectory()) await this.#walk(`${folder}${name.name}/`, signal, onFile);
+      else await onFile(`${folder}${name.name}`);
+    }
+  }
+
+  /** Undefined for what is gone, or is not a file. */
+  async #entry(key: string): Promise<StoreEntry | undefined> {
+    const path = this.pathOf(key);
+    try {
+      const found = await stat(path);
+      return found.isFile() ? { key, sizeBytes: found.size, modifiedAt: found.mtime } : undefined;
+    } catch (error) {
+      if (systemErrorCode(error) === "ENOENT") return undefined;
+      throw fileError(error, "cannot examine", path);
+    }
+  }
+}
+
+async function readInto(
+  file: FileHandle,
+  buffer: Buffer,
+  offset: number,
+  path: string,
+): Promise<{ bytesRead: number }> {
+  try {
+    return await file.read(buffer, 0, buffer.byteLength, offset);
+  } catch (error) {
+    throw fileError(error, "cannot read", path);
+  }
+}

@@ -1,0 +1,353 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { tempFolder, type TempFolder } from "@litestream/testkit";
+import { Db, type DbOptions } from "../../src/db/db.ts";
+import type { LitestreamEventBody } from "../../src/events.ts";
+import { formatWalIndex } from "../../src/position.ts";
+import { inOtherProcess, insertRow, makeDatabase } from "../child.ts";
+
+/** Checkpoints only where a test asks for them. */
+const never: DbOptions["checkpoint"] = { minPageCount: 1e9, maxPageCount: 0, intervalMs: 0, retryMs: 1000 };
+const always: DbOptions["checkpoint"] = { ...never, minPageCount: 1 };
+
+interface OpenedDb extends Disposable {
+  readonly db: Db;
+  readonly events: LitestreamEventBody[];
+}
+
+function openDb(path: string, checkpoint: DbOptions["checkpoint"] = never): OpenedDb {
+  const events: LitestreamEventBody[] = [];
+  const db = new Db({ path, checkpoint, busyTimeoutMs: 1000 }, (event) => events.push(event));
+  db.open();
+  return { db, events, [Symbol.dispose]: () => db.close() };
+}
+
+function generationReasons(events: readonly LitestreamEventBody[]): string[] {
+  return events.flatMap((event) => (event.type === "generation" ? [event.reason] : []));
+}
+
+/** Asserts that the newest shadow WAL file is byte for byte the WAL up to the captured position. */
+function expectShadowIsWal(db: Db, path: string): void {
+  const position = db.captured()?.position;
+  if (position === undefined) throw new Error("nothing was captured");
+  const shadow = readFileSync(
+    `${db.metaPath}/generations/${position.generation}/wal/${formatWalIndex(position.index)}.wal`,
+  );
+  const wal = readFileSync(`${path}-wal`);
+  expect(shadow.byteLength).toBe(position.offset);
+  expect(shadow.equals(wal.subarray(0, position.offset))).toBe(true);
+}
+
+async function databaseIn(folder: TempFolder, options?: { pageSize?: number }): Promise<string> {
+  const path = folder.join("app.db");
+  await makeDatabase(path, options);
+  return path;
+}
+
+describe("Db.open", () => {
+  test("begins a generation with all of the WAL", async () => {
+    await using folder = await tempFolder();
+    for (const pageSize of [512, 4096, 65536]) {
+      const path = folder.join(`${pageSize}.db`);
+      await makeDatabase(path, { pageSize });
+      using opened = openDb(path);
+      expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
+      expectShadowIsWal(opened.db, path);
+      expect(opened.db.captured()?.position.offset).toBe(statSync(`${path}-wal`).size);
+    }
+  });
+
+  test("lays the meta directory out as Litestream 0.3.4 does", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path);
+    const generation = opened.db.captured()?.position.generation;
+    const meta = folder.join(".app.db-litestream");
+    expect(readFileSync(`${meta}/generation`, "utf8")).toBe(`${generation}\n`);
+    expect(readdirSync(`${meta}/generations/${generation}/wal`)).toEqual(["00000000.wal"]);
+    expect(statSync(`${meta}/generations/${generation}/wal/00000000.wal`).mode).toBe(statSync(path).mode);
+  });
+
+  test("begins with position 0 on an empty WAL, and gives the first frames index 0", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    await inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(TRUNCATE)")`);
+    using opened = openDb(path);
+    expect(opened.db.captured()?.position).toMatchObject({ index: 0, offset: 0 });
+    await inOtherProcess(path, insertRow);
+    opened.db.sync();
+    expect(opened.db.captured()?.position.index as number).toBe(0);
+    expectShadowIsWal(opened.db, path);
+  });
+
+  test("turns WAL mode on for a database with a rollback journal, and says so", async () => {
+    await using folder = await tempFolder();
+    const path = folder.join("app.db");
+    await inOtherProcess(path, `db.run("CREATE TABLE t (id INTEGER PRIMARY KEY, data BLOB)")`);
+    using opened = openDb(path);
+    expect(opened.events).toContainEqual({
+      type: "warning",
+      message: `turned on WAL mode of ${path}, which replication needs`,
+    });
+    expect(await inOtherProcess(path, `return db.query("PRAGMA journal_mode").get()`)).toEqual({ journal_mode: "wal" });
+  });
+
+  test("changes nothing on disk when the file is no SQLite database, and says what to do", async () => {
+    await using folder = await tempFolder();
+    const path = folder.join("app.db");
+    const contents = { empty: "", short: "SQLite format 3\0", text: "x".repeat(5000) };
+    for (const content of Object.values(contents)) {
+      writeFileSync(path, content);
+      let thrown: unknown;
+      try {
+        openDb(path)[Symbol.dispose]();
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).toMatchObject({ code: "DATABASE_INVALID", path });
+      expect(thrown).toHaveProperty("hint", expect.stringContaining("path"));
+      expect(readdirSync(folder.path)).toEqual(["app.db"]);
+      expect(readFileSync(path, "utf8")).toBe(content);
+    }
+  });
+
+  test("names a database that is not there", async () => {
+    await using folder = await tempFolder();
+    expect(() => openDb(folder.join("no.db"))).toThrow(`no database at ${folder.join("no.db")}`);
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  test("refuses a database that is replicated already, until that ends", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    {
+      using first = openDb(path);
+      expect(() => openDb(path)).toThrow("already replicated by another process");
+      // The refused one must not have cost the first its locks.
+      await inOtherProcess(path, insertRow);
+      first.db.sync();
+      expect(await inOtherProcess(path, checkpointWithoutWaiting("TRUNCATE"))).toMatchObject({ busy: 1 });
+    }
+    openDb(path)[Symbol.dispose]();
+  });
+});
+
+describe("Db.open after an earlier run", () => {
+  test("goes on in the same generation when the WAL is unchanged or has grown", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    const first = openDb(path);
+    const before = first.db.captured()?.position;
+    first.db.close();
+    for (const grows of [false, true]) {
+      if (grows) await inOtherProcess(path, insertRow);
+      using again = openDb(path);
+      expect(again.events).toContainEqual({ type: "opened", pageSize: 4096, resumed: true });
+      expect(again.db.captured()?.position.generation).toBe(before?.generation);
+      expectShadowIsWal(again.db, path);
+    }
+  });
+
+  const resumes: Record<string, { change: (path: string, shadow: string) => Promise<unknown> | void; reason: string }> = {
+    "the WAL was restarted": {
+      change: (path) => inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(RESTART)"); ${insertRow}`),
+      reason: "wal restarted while not replicating",
+    },
+    "the WAL was restarted twice": {
+      change: (path) =>
+        inOtherProcess(path, `for (let i = 0; i < 2; i++) { db.run("PRAGMA wal_checkpoint(RESTART)"); ${insertRow} }`),
+      reason: "wal restarted while not replicating",
+    },
+    "the WAL was truncated": {
+      change: (path) => inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(TRUNCATE)")`),
+      reason: "wal restarted while not replicating",
+    },
+    "a byte of the shadow WAL's header changed": {
+      change: (_path, shadow) => flip(shadow, 13),
+      reason: "shadow wal damaged",
+    },
+    "the shadow WAL is gone": {
+      change: (_path, shadow) => inRemoved(shadow),
+      reason: "no shadow wal",
+    },
+    "the name of the generation is no such name": {
+      change: (path) => writeFileSync(path.replace("app.db", ".app.db-litestream/generation"), "zzz\n"),
+      reason: "no generation exists",
+    },
+  };
+  for (const [name, { change, reason }] of Object.entries(resumes)) {
+    test(`begins a generation when ${name}`, async () => {
+      await using folder = await tempFolder();
+      const path = await databaseIn(folder);
+      const first = openDb(path);
+      const position = first.db.captured()?.position;
+      first.db.close();
+      const shadow = `${first.db.metaPath}/generations/${position?.generation}/wal/00000000.wal`;
+      await change(path, shadow);
+      using again = openDb(path);
+      expect(generationReasons(again.events)).toEqual([reason]);
+      if ((again.db.captured()?.position.offset ?? 0) > 0) expectShadowIsWal(again.db, path);
+    });
+  }
+
+  test("cuts a torn tail off the shadow WAL and copies it again from the WAL", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    const first = openDb(path);
+    const position = first.db.captured()?.position;
+    first.db.close();
+    const shadow = `${first.db.metaPath}/generations/${position?.generation}/wal/00000000.wal`;
+    const size = statSync(shadow).size;
+    const damages = [
+      () => truncateSync(shadow, size - 100),
+      () => truncateSync(shadow, 32),
+      () => flip(shadow, size - 50),
+    ];
+    for (const damage of damages) {
+      damage();
+      using again = openDb(path);
+      expect(generationReasons(again.events)).toEqual([]);
+      expectShadowIsWal(again.db, path);
+    }
+  });
+});
+
+describe("Db.sync", () => {
+  test("copies each commit, and leaves what is not committed", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path);
+    for (let i = 0; i < 3; i++) {
+      await inOtherProcess(path, insertRow);
+      opened.db.sync();
+      expectShadowIsWal(opened.db, path);
+    }
+    const before = opened.db.captured()?.position;
+    // A transaction larger than the cache spills frames to the WAL before it is rolled back.
+    await inOtherProcess(
+      path,
+      `db.run("PRAGMA wal_autocheckpoint = 0"); db.run("PRAGMA cache_size = 5"); db.run("BEGIN");
+       for (let i = 0; i < 100; i++) db.run("INSERT INTO t (data) VALUES (randomblob(9000))");
+       db.run("ROLLBACK");`,
+    );
+    expect(statSync(`${path}-wal`).size).toBeGreaterThan(before?.offset ?? 0);
+    opened.db.sync();
+    expect(opened.db.captured()?.position).toEqual(before);
+  });
+
+  test("takes a WAL that was restarted after our checkpoint as the next index of the same generation", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path, always);
+    for (let index = 0; index < 5; index++) {
+      opened.db.sync();
+      expect(opened.events.at(-1)).toMatchObject({ type: "checkpoint", mode: "PASSIVE", complete: true });
+      await inOtherProcess(path, insertRow);
+      opened.db.sync();
+      expect(opened.db.captured()?.position.index as number).toBe(index + 1);
+    }
+    expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
+  });
+
+  test("survives any number of TRUNCATEs while idle: salts change, no frame does", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path, always);
+    opened.db.sync();
+    for (let i = 0; i < 4; i++) {
+      await inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(TRUNCATE)")`);
+      opened.db.sync();
+    }
+    await inOtherProcess(path, insertRow);
+    opened.db.sync();
+    expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
+    expect(opened.db.captured()?.position.index as number).toBe(1);
+  });
+
+  test("hands over before the application pays for our lock, and then no one can restart the WAL", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path, always);
+    opened.db.sync();
+    await inOtherProcess(path, insertRow);
+    opened.db.sync();
+    const quiet = openedWithoutCheckpoints(opened);
+    await inOtherProcess(path, insertRow);
+    quiet.sync();
+    for (const mode of ["RESTART", "TRUNCATE"]) {
+      expect(await inOtherProcess(path, checkpointWithoutWaiting(mode))).toMatchObject({ busy: 1 });
+    }
+  });
+
+  test("holds its locks through snapshots, checkpoints and hand-overs: no descriptor of the database is closed", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path, always);
+    for (let i = 0; i < 3; i++) {
+      await inOtherProcess(path, insertRow);
+      opened.db.sync();
+      using snapshot = opened.db.beginSnapshot();
+      for await (const _chunk of snapshot.content());
+      await inOtherProcess(path, insertRow);
+      // While a snapshot is open no checkpoint is tried, so the lock sits on a mark.
+      opened.db.sync();
+      expect(await inOtherProcess(path, checkpointWithoutWaiting("TRUNCATE"))).toMatchObject({ busy: 1 });
+      snapshot.end();
+      expect(await inOtherProcess(path, checkpointWithoutWaiting("TRUNCATE"))).toMatchObject({ busy: 1 });
+    }
+  });
+
+  test("adds nothing to a shadow WAL that somebody else changed, and proves it anew at the next sync", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path);
+    const position = opened.db.captured()?.position;
+    const shadow = `${opened.db.metaPath}/generations/${position?.generation}/wal/00000000.wal`;
+    truncateSync(shadow, 32);
+    await inOtherProcess(path, insertRow);
+    expect(() => opened.db.sync()).toThrow("another process changed it");
+    expect(statSync(shadow).size).toBe(32);
+    opened.db.sync();
+    expectShadowIsWal(opened.db, path);
+    expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
+  });
+});
+
+describe("Db.close", () => {
+  test("leaves the WAL and its frames where they are", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    const size = statSync(`${path}-wal`).size;
+    openDb(path)[Symbol.dispose]();
+    expect(statSync(`${path}-wal`).size).toBe(size);
+    expect(await inOtherProcess(path, `return db.query("SELECT count(*) AS n FROM t").get()`)).toEqual({ n: 10 });
+  });
+
+  test("frees the database for the next replicator and for every checkpoint", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    openDb(path)[Symbol.dispose]();
+    expect(await inOtherProcess(path, checkpointWithoutWaiting("TRUNCATE"))).toMatchObject({ busy: 0 });
+    expect(existsSync(`${path}-wal`)).toBe(true);
+  });
+});
+
+function checkpointWithoutWaiting(mode: string): string {
+  return `db.run("PRAGMA busy_timeout = 0"); return db.query("PRAGMA wal_checkpoint(${mode})").get()`;
+}
+
+/** The same database, with what would make it checkpoint held back by an open snapshot. */
+function openedWithoutCheckpoints({ db }: OpenedDb): Db {
+  db.beginSnapshot();
+  return db;
+}
+
+function flip(path: string, offset: number): void {
+  const bytes = readFileSync(path);
+  bytes[offset] = (bytes[offset] ?? 0) ^ 0xff;
+  writeFileSync(path, bytes);
+}
+
+async function inRemoved(path: string): Promise<void> {
+  await Bun.file(path).delete();
+}

@@ -1,0 +1,48 @@
+import { didYouMean } from "./nearest.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Runs a command on the arguments after its name, and resolves to the exit code. */
+export type RunCommand = (args: readonly string[]) => Promise<number>;
+
+export interface CommandEntry {
+  readonly summary: string;
+  /** Commands are loaded when they run: `version` shall not wait for SQLite. */
+  readonly load: () => Promise<RunCommand>;
+}
+
+const commands: ReadonlyMap<string, CommandEntry> = new Map([
+  [
+    "replicate",
+    {
+      summary: "replicates databases continuously, until it is stopped",
+      load: async () => (await import("./commands/replicate.ts")).replicate,
+    },
+  ],
+  [
+    "restore",
+    {
+      summary: "recovers a database from a replica",
+      load: async () => (await import("./commands/restore.ts")).restore,
+    },
+  ],
+  [
+    "version",
+    { summary: "prints the version", load: async () => (await import("./commands/version.ts")).printVersion },
+  ],
+  [
+    "help",
+    { summary: "shows this, or the help of a command", load: async () => (await import("./commands/help.ts")).help },
+  ],
+]);
+
+export function commandEntries(): Iterable<[string, CommandEntry]> {
+  return commands.entries();
+}
+
+/** @throws UsageError for a command that does not exist. */
+export async function loadCommand(name: string): Promise<RunCommand> {
+  const entry = commands.get(name);
+  if (entry !== undefined) return entry.load();
+  const guess = didYouMean(name, commands.keys()) || '; run "litestream help" for those there are';
+  throw new UsageError(`litestream ${name}: unknown command${guess}`);
+}

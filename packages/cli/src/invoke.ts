@@ -1,0 +1,44 @@
+import { type ArgsDef, type CommandDef, runCommand } from "citty";
+import { normalizeArguments } from "./arguments.ts";
+import { printOut } from "./output.ts";
+
+/** What `-help` shows beside the flags, which describe themselves. */
+export interface CommandHelp {
+  readonly about: string;
+  /** What may follow `litestream NAME`, one line for each way. */
+  readonly usages: readonly string[];
+  readonly examples: readonly { readonly purpose: string; readonly command: string }[];
+}
+
+/** Runs a command on its arguments, or shows its help. Resolves to the exit code that the command returns. */
+export async function invoke<T extends ArgsDef>(
+  name: string,
+  command: CommandDef<T>,
+  flags: T,
+  help: CommandHelp,
+  args: readonly string[],
+): Promise<number> {
+  const normal = normalizeArguments(name, args, flags);
+  if (normal.help) {
+    printOut(formatHelp(name, flags, help));
+    return 0;
+  }
+  const { result } = await runCommand(command, { rawArgs: [...normal.rawArgs] });
+  return typeof result === "number" ? result : 0;
+}
+
+function formatHelp(name: string, flags: ArgsDef, help: CommandHelp): string {
+  const lines = [help.about, "", "Usage:", ""];
+  for (const usage of help.usages) lines.push(`\tlitestream ${name}${usage === "" ? "" : ` ${usage}`}`, "");
+  if (Object.keys(flags).length > 0) lines.push("Arguments:", "");
+  for (const [flag, definition] of Object.entries(flags)) {
+    const inverted = definition.type === "boolean" && definition.default === true;
+    const valueHint = definition.type === "string" ? ` ${definition.valueHint ?? "VALUE"}` : "";
+    lines.push(`\t-${inverted ? "no-" : ""}${flag}${valueHint}`);
+    for (const line of (definition.description ?? "").split("\n")) lines.push(`\t    ${line}`);
+    lines.push("");
+  }
+  if (help.examples.length > 0) lines.push("Examples:", "");
+  for (const { purpose, command } of help.examples) lines.push(`\t# ${purpose}`, `\t$ ${command}`, "");
+  return lines.join("\n").trimEnd();
+}

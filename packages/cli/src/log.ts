@@ -1,0 +1,132 @@
+import { type LitestreamEvent, formatPosition, formatWalIndex } from "@litestream/core";
+import { formatDurationMs } from "./duration.ts";
+import { oneLine } from "./output.ts";
+import { describeError, withHint } from "./report.ts";
+import { formatBytes } from "./size.ts";
+
+/** A failure that goes on, such as a full disk, says the same at each poll: once in this time is enough. */
+const repeatedMs = 30_000;
+
+export interface LogOptions {
+  /** Takes one line, without its end. */
+  readonly write: (line: string) => void;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+interface Repetition {
+  readonly saidAtMs: number;
+  suppressed: number;
+}
+
+/** The log of `replicate`: observes core's events, and writes a line for each that an operator wants to see. */
+export class Log {
+  readonly #write: (line: string) => void;
+  readonly #now: () => number;
+  readonly #repetitions = new Map<string, Repetition>();
+  /** Newest durable position of each replica, by database and replica name. */
+  readonly #positions = new Map<string, Map<string, string>>();
+  /** Replicas that were reported as up to date since their database's generation began. */
+  readonly #upToDate = new Set<string>();
+  #preface: string[] = [];
+
+  constructor(options: LogOptions) {
+    this.#write = options.write;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** A line that is written before the next other line: a start that fails at once shall leave its error alone. */
+  preface(text: string): void {
+    this.#preface.push(text);
+  }
+
+  line(text: string): void {
+    const lines = [...this.#preface, text];
+    this.#preface = [];
+    for (const line of lines) this.#write(`${new Date(this.#now()).toISOString()} ${oneLine(line)}`);
+  }
+
+  /** Newest durable position of each replica of a database, in its text form. */
+  positions(db: string): ReadonlyMap<string, string> {
+    return this.#positions.get(db) ?? new Map<string, string>();
+  }
+
+  observe(event: LitestreamEvent): void {
+    switch (event.type) {
+      case "waiting":
+        this.line(`${event.db}: waiting for the database: ${event.reason}`);
+        return;
+      case "opened":
+        this.line(
+          `${event.db}: opened, page size ${event.pageSize}, ` +
+            (event.resumed ? "going on with the generation of the last run" : "in a new generation"),
+        );
+        return;
+      case "generation":
+        this.#forgetUpToDate(event.db);
+        this.line(`${event.db}: new generation ${event.generation}: ${event.reason}`);
+        return;
+      case "snapshot":
+        this.line(
+          `${event.db}: snapshot ${event.generation}/${formatWalIndex(event.index)} in replica ${event.replica}: ` +
+            `${formatBytes(event.bytes)} stored as ${formatBytes(event.sizeBytes)} in ${formatDurationMs(event.durationMs)}`,
+        );
+        return;
+      case "replica-sync":
+        this.#replicaSync(event.db, event.replica, formatPosition(event.position));
+        return;
+      case "warning":
+        this.#limited(event.db, `warning: ${withHint(event.message, event.hint)}`);
+        return;
+      case "error":
+        this.#limited(event.db, `error: ${event.operation}: ${describeError(event.error)}`);
+        return;
+      // With nearly every transaction come the first three, for the trace and metrics; who stops it reports the last.
+      case "sync":
+      case "checkpoint":
+      case "wal-compressed":
+      case "stopped":
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  #replicaSync(db: string, replica: string, position: string): void {
+    let positions = this.#positions.get(db);
+    if (positions === undefined) {
+      positions = new Map();
+      this.#positions.set(db, positions);
+    }
+    positions.set(replica, position);
+    const key = replicaKey(db, replica);
+    if (this.#upToDate.has(key)) return;
+    this.#upToDate.add(key);
+    this.line(`${db}: replica ${replica} is up to date at ${position}`);
+  }
+
+  #forgetUpToDate(db: string): void {
+    for (const replica of this.positions(db).keys()) this.#upToDate.delete(replicaKey(db, replica));
+  }
+
+  /** Says a message of `db` unless it was said less than `repeatedMs` ago; then says how often it was not. */
+  #limited(db: string, message: string): void {
+    const now = this.#now();
+    const key = `${db}\0${message}`;
+    const last = this.#repetitions.get(key);
+    if (last !== undefined && now - last.saidAtMs < repeatedMs) {
+      last.suppressed++;
+      return;
+    }
+    for (const [other, { saidAtMs }] of this.#repetitions) {
+      if (now - saidAtMs >= repeatedMs) this.#repetitions.delete(other);
+    }
+    this.#repetitions.set(key, { saidAtMs: now, suppressed: 0 });
+    const times = last === undefined || last.suppressed === 0 ? "" : ` (and ${last.suppressed} times before this)`;
+    this.line(`${db}: ${message}${times}`);
+  }
+}
+
+function replicaKey(db: string, replica: string): string {
+  return `${db}\0${replica}`;
+}

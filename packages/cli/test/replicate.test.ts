@@ -1,0 +1,65 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { Database } from "bun:sqlite";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { RunningCommand, litestream } from "./command.ts";
+
+let folder: string;
+let db: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "replicate-"));
+  db = join(folder, "app.db");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function count(path: string): unknown {
+  using database = new Database(path, { readonly: true });
+  return database
+    .query("SELECT count(*) AS n, (SELECT integrity_check FROM pragma_integrity_check) AS ok FROM t")
+    .get();
+}
+
+test("what replicate has reported at its end, restore brings back, by argument and by configuration", async () => {
+  const config = join(folder, "litestream.yml");
+  const trace = join(folder, "trace");
+  writeFileSync(
+    config,
+    `dbs:\n  - path: ${db}\n    replicas:\n      - path: ${folder}/one\n      - { name: two, url: "file://${folder}/two" }\n`,
+  );
+  {
+    using database = new Database(db);
+    database.run("PRAGMA journal_mode = wal");
+    database.run("CREATE TABLE t (x)");
+    await using command = new RunningCommand("replicate", "-config", config, "-trace", trace);
+    await command.saying("replica file is up to date");
+    await command.saying("replica two is up to date");
+    for (let n = 0; n < 100; n++) database.run("INSERT INTO t VALUES (?)", [n]);
+    const { stderr, exitCode } = await command.end("SIGTERM");
+    expect(exitCode).toBe(0);
+    const stopped = /stopped; replica file is at ([0-9a-f]{16}\/[0-9a-f]{8}:[0-9a-f]{8})$/m.exec(stderr)?.[1] ?? "none";
+    expect(stderr).toContain(`stopped; replica two is at ${stopped}\n`);
+    expect(readFileSync(trace, "utf8")).toContain(`"position":"${stopped}"`);
+  }
+  const again = await litestream("restore", "-config", config, db);
+  expect(again.stderr).toContain(db);
+  expect(again.exitCode).toBe(1);
+
+  for (const [index, source] of [
+    [join(folder, "one")],
+    [`file://${folder}/two`],
+    ["-config", config, "-replica", "two", db],
+    ["-config", config, db],
+  ].entries()) {
+    const output = join(folder, `restored-${index}.db`);
+    const { stdout, stderr, exitCode } = await litestream("restore", "-v", "-o", output, ...source);
+    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 0 });
+    expect(stderr).toStartWith(`restored ${output} from replica `);
+    expect(count(output)).toEqual({ n: 100, ok: "ok" });
+  }
+  rmSync(db);
+  rmSync(`${db}-wal`, { force: true });
+  rmSync(`${db}-shm`, { force: true });
+  expect(await litestream("restore", "-config", config, db)).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+  expect(count(db)).toEqual({ n: 100, ok: "ok" });
+});

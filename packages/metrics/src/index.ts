@@ -1,0 +1,2 @@
+export { metricNames } from "./names.ts";
+export { metricsObserver } from "./observer.ts";

@@ -24,10 +24,8 @@ export class Log {
   readonly #write: (line: string) => void;
   readonly #now: () => number;
   readonly #repetitions = new Map<string, Repetition>();
-  /** Newest durable position of each replica, by database and replica name. */
-  readonly #positions = new Map<string, Map<string, string>>();
-  /** Replicas that were reported as up to date since their database's generation began. */
-  readonly #upToDate = new Set<string>();
+  /** By database, the replicas that were reported as up to date since its generation began. */
+  readonly #upToDate = new Map<string, Set<string>>();
   #preface: string[] = [];
 
   constructor(options: LogOptions) {
@@ -46,11 +44,6 @@ export class Log {
     for (const line of lines) this.#write(`${new Date(this.#now()).toISOString()} ${oneLine(line)}`);
   }
 
-  /** Newest durable position of each replica of a database, in its text form. */
-  positions(db: string): ReadonlyMap<string, string> {
-    return this.#positions.get(db) ?? new Map<string, string>();
-  }
-
   observe(event: LitestreamEvent): void {
     switch (event.type) {
       case "waiting":
@@ -63,7 +56,7 @@ export class Log {
         );
         return;
       case "generation":
-        this.#forgetUpToDate(event.db);
+        this.#upToDate.delete(event.db);
         this.line(`${event.db}: new generation ${event.generation}: ${event.reason}`);
         return;
       case "snapshot":
@@ -93,20 +86,10 @@ export class Log {
   }
 
   #replicaSync(db: string, replica: string, position: string): void {
-    let positions = this.#positions.get(db);
-    if (positions === undefined) {
-      positions = new Map();
-      this.#positions.set(db, positions);
-    }
-    positions.set(replica, position);
-    const key = replicaKey(db, replica);
-    if (this.#upToDate.has(key)) return;
-    this.#upToDate.add(key);
+    const replicas = this.#upToDate.get(db) ?? new Set();
+    if (replicas.has(replica)) return;
+    this.#upToDate.set(db, replicas.add(replica));
     this.line(`${db}: replica ${replica} is up to date at ${position}`);
-  }
-
-  #forgetUpToDate(db: string): void {
-    for (const replica of this.positions(db).keys()) this.#upToDate.delete(replicaKey(db, replica));
   }
 
   /** Says a message of `db` unless it was said less than `repeatedMs` ago; then says how often it was not. */
@@ -125,8 +108,4 @@ export class Log {
     const times = last === undefined || last.suppressed === 0 ? "" : ` (and ${last.suppressed} times before this)`;
     this.line(`${db}: ${message}${times}`);
   }
-}
-
-function replicaKey(db: string, replica: string): string {
-  return `${db}\0${replica}`;
 }

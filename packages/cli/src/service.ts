@@ -1,5 +1,6 @@
-import { constants } from "node:os";
+import { formatPosition, type Position } from "@litestream/core";
 import { durationMsMax } from "./duration.ts";
+import { signalExitCode } from "./interrupt.ts";
 import type { Log } from "./log.ts";
 import { printError } from "./output.ts";
 import { debugStack, describeError } from "./report.ts";
@@ -7,7 +8,8 @@ import { debugStack, describeError } from "./report.ts";
 /** What `Service` needs of core's `Litestream`. */
 export interface Engine {
   start(): Promise<void>;
-  stop(): Promise<unknown>;
+  /** Resolves to the position that every replica has; undefined if the database never was there. */
+  stop(): Promise<Position | undefined>;
   closeNow(): void;
 }
 
@@ -42,7 +44,7 @@ export class Service {
         return;
       }
       this.#log.line(`${signal} received again: ending at once, without the last sync`);
-      process.exit(128 + constants.signals[signal]);
+      process.exit(signalExitCode(signal));
     };
     const onCrash = (error: unknown): void => {
       this.#log.line(`internal error, ending: ${describeError(error)}`);
@@ -85,27 +87,28 @@ export class Service {
     }
     this.#log.line(`${end} received: last sync`);
     const complete = await this.#stopAll();
-    for (const { path } of this.#managed) this.#reportPositions(path);
     return complete ? 0 : 1;
   }
 
   /** False when one could not be brought to a good end; the log has said why. */
   async #stopAll(): Promise<boolean> {
-    const outcomes = await Promise.allSettled(this.#managed.map(({ engine }) => engine.stop()));
-    let complete = true;
-    for (const [index, outcome] of outcomes.entries()) {
-      if (outcome.status === "fulfilled") continue;
-      complete = false;
-      this.#log.line(`${this.#managed[index]?.path ?? ""}: the last sync failed: ${describeError(outcome.reason)}`);
-    }
-    return complete;
+    const outcomes = await Promise.all(this.#managed.map((managed) => this.#stop(managed)));
+    return outcomes.every(Boolean);
   }
 
-  #reportPositions(path: string): void {
-    const positions = this.#log.positions(path);
-    if (positions.size === 0) this.#log.line(`${path}: stopped; nothing was replicated`);
-    for (const [replica, position] of positions)
-      this.#log.line(`${path}: stopped; replica ${replica} is at ${position}`);
+  async #stop({ path, engine }: Managed): Promise<boolean> {
+    try {
+      const position = await engine.stop();
+      this.#log.line(
+        position === undefined
+          ? `${path}: stopped; nothing was replicated, for the database was not there`
+          : `${path}: stopped; every replica is at ${formatPosition(position)}`,
+      );
+      return true;
+    } catch (error) {
+      this.#log.line(`${path}: stopped; the last sync failed: ${describeError(error)}`);
+      return false;
+    }
   }
 
   #closeNow(): void {

@@ -120,7 +120,7 @@ test("replicate waits for a database that is not there, and says so once", async
   await using command = new RunningCommand("replicate", db, replica);
   await command.saying("waiting for the database");
   createDatabase();
-  await command.saying("up to date");
+  await command.saying("snapshot");
   const { stderr, exitCode } = await command.end("SIGTERM");
   expect(exitCode).toBe(0);
   expect(stderr.split("waiting for the database")).toHaveLength(2);

@@ -16,7 +16,7 @@ class FakeEngine implements Engine {
     this.calls.push("start");
     return this.#start();
   }
-  async stop(): Promise<void> {
+  async stop(): Promise<undefined> {
     this.calls.push("stop");
   }
   closeNow(): void {

@@ -41,7 +41,7 @@ export type LitestreamEventBody =
       readonly durationMs: number;
     }
   /**
-   * `position` is durable in the replica and can be restored. Everything that was committed at `asOfMs`
+   * `position` is durable in the replica and can be restored; said when it is found out and whenever it moves. Everything that was committed at `asOfMs`
    * (milliseconds since 1970, as `Date.now()`) lies at or before it.
    */
   | {
@@ -61,7 +61,13 @@ export type LitestreamEventBody =
     }
   | { readonly type: "warning"; readonly message: string; readonly hint?: string }
   /** An operation failed and will be tried again. */
-  | { readonly type: "error"; readonly operation: string; readonly error: unknown }
+  | {
+      readonly type: "error";
+      readonly operation: string;
+      readonly error: unknown;
+      /** The replica concerned; undefined for the database itself. */
+      readonly replica?: string;
+    }
   | { readonly type: "stopped" };
 
 export type EmitEvent = (event: LitestreamEventBody) => void;

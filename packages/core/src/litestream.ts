@@ -89,7 +89,7 @@ export class Litestream {
       ({ path, name }) =>
         new FileReplica(this.#db, { path, name, monitorEnabled: this.#monitorEnabled }, this.#emit),
     );
-    requireDistinct(this.path, this.replicas);
+    requireDistinct(this.path, resolve(this.#db.metaPath), this.replicas);
     this.#monitor = new Monitor(this.path, monitorIntervalMs, () => this.#onChange());
   }
 
@@ -238,12 +238,17 @@ export class Litestream {
   }
 }
 
-function requireDistinct(path: string, replicas: readonly FileReplica[]): void {
+function requireDistinct(path: string, metaPath: string, replicas: readonly FileReplica[]): void {
   const invalid = (why: string, hint: string): LitestreamError =>
     new LitestreamError("CONFIG_INVALID", `${path}: ${why}`, { path, hint });
   if (replicas.length === 0) throw invalid("it has no replica", "Name at least one folder to replicate to.");
   const names = new Set(replicas.map((replica) => replica.name));
   if (names.size < replicas.length) throw invalid("two replicas have one name", "Give each replica a name of its own.");
+  for (const { location } of replicas) {
+    if (location === metaPath || location.startsWith(`${metaPath}/`)) {
+      throw invalid(`the replica ${location} lies in the meta directory`, "Name a folder elsewhere, on another disk.");
+    }
+  }
   const locations = new Set(replicas.map((replica) => replica.location));
   if (locations.size < replicas.length) throw invalid("two replicas have one folder", "Name each folder once.");
 }

@@ -1,6 +1,6 @@
 import { Litestream, type LitestreamEvent } from "@litestream/core";
 import { defineCommand } from "citty";
-import { type Config, type DatabaseConfig, type ReplicaConfig, defaultConfigPath, readConfigFile } from "../config.ts";
+import { type Config, type DatabaseConfig, type ReplicaConfig, defaultConfigPath } from "../config.ts";
 import { configFlags } from "../flags.ts";
 import { type CommandHelp, invoke } from "../invoke.ts";
 import { Log } from "../log.ts";
@@ -26,7 +26,7 @@ const flags = {
 const command = defineCommand({
   args: flags,
   async run({ args }): Promise<number> {
-    const config = configOf(args._, args.config, args["expand-env"]);
+    const config = await configOf(args._, args.config, args["expand-env"]);
     checkPlaces(config.databases);
 
     const log = new Log({ write: printError });
@@ -53,9 +53,14 @@ const command = defineCommand({
   },
 });
 
-function configOf(others: readonly string[], configPath: string | undefined, expandEnv: boolean): Config {
+async function configOf(
+  others: readonly string[],
+  configPath: string | undefined,
+  expandEnv: boolean,
+): Promise<Config> {
   const [dbPath, ...replicas] = others;
   if (dbPath === undefined) {
+    const { readConfigFile } = await import("../config-file.ts");
     return readConfigFile(configPath ?? defaultConfigPath(), expandEnv ? process.env : undefined);
   }
   if (configPath !== undefined) {

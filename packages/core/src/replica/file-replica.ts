@@ -14,7 +14,7 @@ import { generationsKey, type ObjectName, snapshotKey, walsKey } from "../layout
 import { parseWalKey, walKey } from "../layout/whole.ts";
 import { decompressLz4 } from "../lz4/frame-reader.ts";
 import { compressLz4 } from "../lz4/frame-writer.ts";
-import { comparePositions, type Position, type WalIndex, walIndex } from "../position.ts";
+import { comparePositions, type Position, samePosition, type WalIndex, walIndex } from "../position.ts";
 import { FileStore } from "../store/file.ts";
 import { WalChain } from "../wal/chain.ts";
 import { extendChain, readWalHeader } from "../wal/file.ts";
@@ -219,9 +219,10 @@ export class FileReplica implements Replica<WalSource> {
       this.#generation = generation;
     }
     const position = await this.#replicateWal(captured.position, count, signal);
+    const isNews = this.#lastPos === undefined || !samePosition(this.#lastPos, position);
     this.#lastPos = position;
     if (this.#mayHaveSuperseded) await this.#compressSuperseded(position, signal);
-    if (bytes > 0) {
+    if (isNews) {
       const durationMs = performance.now() - startedAtMs;
       const { asOfMs } = captured;
       this.#emit({ type: "replica-sync", replica: this.name, position, bytes, asOfMs, durationMs });

@@ -54,7 +54,7 @@ export class ReplicaLoop {
       } catch (error) {
         if (signal.aborted) return;
         this.#isDirty = true;
-        this.#emit({ type: "error", operation: `replica sync (${this.#name})`, error });
+        this.#emit({ type: "error", operation: "replica sync", replica: this.#name, error });
         backOffMs = Math.min(backOffMaxMs, Math.max(backOffFirstMs, backOffMs * 2));
         await this.#rest(backOffMs);
       }

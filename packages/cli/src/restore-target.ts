@@ -1,0 +1,111 @@
+import { statSync } from "node:fs";
+import { type Config, type Environment, type ReplicaConfig, defaultConfigPath } from "./config.ts";
+import { didYouMean } from "./nearest.ts";
+import { canonicalPath, expandPath } from "./paths.ts";
+import { isUrl, parseReplicaLocation } from "./replica-url.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Where to restore from, and to. */
+export interface RestoreTarget {
+  readonly replicas: readonly ReplicaConfig[];
+  readonly outputPath: string;
+}
+
+/** What the arguments of `restore` say about that. */
+export interface RestoreArguments {
+  /** The arguments that are no flags. */
+  readonly others: readonly string[];
+  readonly configPath: string | undefined;
+  readonly expandEnv: boolean;
+  readonly outputPath: string | undefined;
+  readonly replicaName: string | undefined;
+}
+
+/** @throws UsageError for arguments that name no source or no output; LitestreamError CONFIG_INVALID */
+export async function findRestoreTarget(args: RestoreArguments): Promise<RestoreTarget> {
+  const { others, configPath, expandEnv, outputPath, replicaName } = args;
+  const [source, ...rest] = others;
+  if (source === undefined || source === "") {
+    throw new UsageError("database path or replica URL required", "Write litestream restore -o OUTPUT REPLICA.");
+  }
+  if (rest.length > 0) throw new UsageError(`too many arguments: ${rest.join(" ")}`, "Restore takes one source.");
+  const env = expandEnv ? process.env : undefined;
+  if (isUrl(source) && configPath !== undefined) {
+    throw new UsageError("cannot take both -config and a replica's URL", "Leave one of them out.");
+  }
+  if (configPath !== undefined)
+    return configuredTarget(await readConfig(configPath, env), source, outputPath, replicaName);
+
+  // A folder is a replica, even on a machine whose configuration file is gone or broken.
+  const path = expandPath(source);
+  if (!isUrl(source) && statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    const defaultPath = defaultConfigPath();
+    const config = fileExists(expandPath(defaultPath)) ? await readConfig(defaultPath, env) : undefined;
+    if (config !== undefined && isConfigured(config, path)) {
+      return configuredTarget(config, source, outputPath, replicaName);
+    }
+    if (fileExists(path)) {
+      throw new UsageError(
+        `${path} is a file, not a replica${config === undefined ? "" : `, and not a database of ${defaultPath}`}`,
+        "Name the replica's folder, or with -config FILE the configuration that has this database.",
+      );
+    }
+  }
+  return replicaTarget(source, outputPath, replicaName);
+}
+
+/** The parser and the schema are loaded only for who has a configuration file. */
+async function readConfig(path: string, env: Environment | undefined): Promise<Config> {
+  const { readConfigFile } = await import("./config-file.ts");
+  return readConfigFile(path, env);
+}
+
+function replicaTarget(source: string, outputPath: string | undefined, replicaName: string | undefined): RestoreTarget {
+  const location = parseReplicaLocation(source);
+  if (!location.ok) throw new UsageError(location.reason);
+  if (replicaName !== undefined) {
+    throw new UsageError(
+      `-replica ${replicaName} chooses among the replicas of a configured database, and ${source} is a replica itself`,
+      "Leave -replica out.",
+    );
+  }
+  if (outputPath === undefined) {
+    throw new UsageError("output path required", `Write litestream restore -o OUTPUT ${source}.`);
+  }
+  return { replicas: [{ type: "file", name: "file", path: location.path }], outputPath: expandPath(outputPath) };
+}
+
+function configuredTarget(
+  config: Config,
+  source: string,
+  outputPath: string | undefined,
+  replicaName: string | undefined,
+): RestoreTarget {
+  const path = expandPath(source);
+  const database = config.databases.find((other) => samePath(other.path, path));
+  if (database === undefined) {
+    const paths = config.databases.map((other) => other.path);
+    throw new UsageError(
+      `database not found in config: ${path}${didYouMean(path, paths) || `; it has ${paths.join(", ")}`}`,
+    );
+  }
+  const replicas = database.replicas.filter(({ name }) => replicaName === undefined || name === replicaName);
+  if (replicas.length === 0 && replicaName !== undefined) {
+    const names = database.replicas.map(({ name }) => name);
+    const guess = didYouMean(replicaName, names) || `; it has ${names.join(", ")}`;
+    throw new UsageError(`${path} has no replica "${replicaName}" in the config${guess}`);
+  }
+  return { replicas, outputPath: outputPath === undefined ? database.path : expandPath(outputPath) };
+}
+
+function isConfigured(config: Config, path: string): boolean {
+  return config.databases.some((database) => samePath(database.path, path));
+}
+
+function samePath(path: string, other: string): boolean {
+  return canonicalPath(path) === canonicalPath(other);
+}
+
+function fileExists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}

@@ -3,11 +3,27 @@ import { expect, test } from "bun:test";
 import { isLitestreamError, openReplica, restore } from "@litestream/core";
 import { committedPrefix, integrityCheck, SeededRandom, spawnWriter, tempFolder } from "@litestream/testkit";
 import { acknowledgedBefore } from "../src/acknowledged.ts";
-import { startReplicator } from "../src/replicator.ts";
+import { type Replicator, startReplicator } from "../src/replicator.ts";
 
 /** Repeats the moments of a run that failed, as far as the machine's own timing allows. */
 const seed = Number(process.env["LITESTREAM_KILL_SEED"] ?? Math.floor(Math.random() * 2 ** 32));
-const kills = 50;
+const kills = Number(process.env["LITESTREAM_KILLS"] ?? 50);
+
+/** While the process starts, while a first snapshot may be under way, or in the middle of replicating. */
+async function momentToKill(replicator: Replicator, random: SeededRandom): Promise<void> {
+  switch (random.below(4)) {
+    case 0:
+      await Bun.sleep(5 + random.below(195));
+      return;
+    case 1:
+      await replicator.waitFor(({ type }) => type === "opened");
+      await Bun.sleep(random.below(25));
+      return;
+    default:
+      await replicator.waitForReplicated();
+      await Bun.sleep(5 + random.below(195));
+  }
+}
 
 /** Restores the replica beside the database. @returns the transaction it ends with; undefined without a backup */
 async function restoredPrefix(replicaPath: string, outputPath: string): Promise<number | undefined> {
@@ -51,8 +67,7 @@ test(`kill -9 of the replicator ${kills} times under load loses nothing that was
   const seen = new Map<string, number>();
   for (let kill = 1; kill <= kills; kill++) {
     await using replicator = await start();
-    if (random.below(4) > 0) await replicator.waitForReplicated();
-    await Bun.sleep(5 + random.below(195));
+    await momentToKill(replicator, random);
     expect(await replicator.kill("SIGKILL")).toMatchObject({ signal: "SIGKILL" });
     reportedAsOfMs = Math.max(reportedAsOfMs, replicator.asOfMs());
     for (const { type } of replicator.events()) seen.set(type, (seen.get(type) ?? 0) + 1);

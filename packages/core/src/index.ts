@@ -6,13 +6,7 @@ export { Litestream, type LitestreamOptions, type ReplicaOptions } from "./lites
 export { openReplica } from "./open-replica.ts";
 export { restore, type RestoreOptions, type RestoreProgress, type RestoreResult } from "./restore/restore.ts";
 
-export {
-  type ErrorCode,
-  type ErrorDetails,
-  errorMessage,
-  isLitestreamError,
-  LitestreamError,
-} from "./errors.ts";
+export { type ErrorCode, type ErrorDetails, errorMessage, isLitestreamError, LitestreamError } from "./errors.ts";
 export type { LitestreamEvent } from "./events.ts";
 export { type Generation, isGeneration, parseGeneration } from "./generation.ts";
 export type { GenerationReason } from "./generation-reason.ts";
@@ -30,7 +24,8 @@ export {
 } from "./position.ts";
 
 export type { GenerationStats, SnapshotInfo, WalInfo } from "./layout/objects.ts";
-export type { Replica, ReplicaReader } from "./replica/replica.ts";
+export type { ReplicaReader } from "./replica-reader.ts";
+export type { Replica } from "./replica/replica.ts";
 export type { FileReplica } from "./replica/file-replica.ts";
 export type { WalSource } from "./wal-source.ts";
 

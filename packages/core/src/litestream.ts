@@ -86,8 +86,7 @@ export class Litestream {
       this.#emit,
     );
     this.replicas = options.replicas.map(
-      ({ path, name }) =>
-        new FileReplica(this.#db, { path, name, monitorEnabled: this.#monitorEnabled }, this.#emit),
+      ({ path, name }) => new FileReplica(this.#db, { path, name, monitorEnabled: this.#monitorEnabled }, this.#emit),
     );
     requireDistinct(this.path, resolve(this.#db.metaPath), this.replicas);
     this.#monitor = new Monitor(this.path, monitorIntervalMs, () => this.#onChange());

@@ -1,5 +1,5 @@
 import { StoreReplicaReader } from "./layout/reader.ts";
-import type { ReplicaReader } from "./replica/replica.ts";
+import type { ReplicaReader } from "./replica-reader.ts";
 import { FileStore } from "./store/file.ts";
 import type { ReplicaOptions } from "./litestream.ts";
 

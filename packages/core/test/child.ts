@@ -25,6 +25,7 @@ export async function makeDatabase(path: string, options: { pageSize?: number; r
     `db.run("PRAGMA page_size = ${options.pageSize ?? 4096}");
      db.run("PRAGMA journal_mode = wal");
      db.run("PRAGMA wal_autocheckpoint = 0");
+     db.run("PRAGMA synchronous = OFF");
      db.run("CREATE TABLE t (id INTEGER PRIMARY KEY, data BLOB)");
      for (let i = 0; i < ${options.rows ?? 10}; i++) db.run("INSERT INTO t (data) VALUES (randomblob(3000))");`,
   );

@@ -57,7 +57,10 @@ export function checkpoint(mode: CheckpointMode, parts: CheckpointParts): Checkp
   }
 }
 
-function moveRemainder(mode: CheckpointMode, { lock, busyTimeoutMs }: CheckpointParts): Omit<CheckpointOutcome, "writeLockMs"> {
+function moveRemainder(
+  mode: CheckpointMode,
+  { lock, busyTimeoutMs }: CheckpointParts,
+): Omit<CheckpointOutcome, "writeLockMs"> {
   lock.release();
   const deadlineMs = performance.now() + (mode === "FORCED" ? busyTimeoutMs : 0);
   for (;;) {

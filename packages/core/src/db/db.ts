@@ -4,9 +4,10 @@ import type { EmitEvent } from "../events.ts";
 import type { FileOwner } from "../file-owner.ts";
 import type { GenerationReason } from "../generation-reason.ts";
 import { type Generation, newGeneration } from "../generation.ts";
+import { makeFolders } from "../folders.ts";
+import { LocalFile } from "../local-file.ts";
 import { formatPosition, type Position, walIndex, type WalIndex } from "../position.ts";
 import type { CapturedPosition, SourceSnapshot, SourceWal, WalSource } from "../wal-source.ts";
-import { LocalFile, makeFolder } from "../shadow/files.ts";
 import { defaultMetaPath } from "../shadow/paths.ts";
 import { ShadowWal, type ShadowWalWriter } from "../shadow/shadow-wal.ts";
 import { Connection } from "../sqlite/connection.ts";
@@ -324,10 +325,14 @@ export class Db implements WalSource {
         return;
       }
     }
-    throw new LitestreamError("DATABASE_BUSY", `the WAL of ${this.path} changed during each of ${looksMax} looks at it`, {
-      path: file.walPath,
-      hint: "It is tried again at the next sync.",
-    });
+    throw new LitestreamError(
+      "DATABASE_BUSY",
+      `the WAL of ${this.path} changed during each of ${looksMax} looks at it`,
+      {
+        path: file.walPath,
+        hint: "It is tried again at the next sync.",
+      },
+    );
   }
 
   /** @returns false when the WAL was restarted since `view` was read */
@@ -338,7 +343,7 @@ export class Db implements WalSource {
   ): boolean {
     const { file, shadow } = this.#opened();
     const startedAtMs = performance.now();
-    using wal = LocalFile.open(file.walPath);
+    using wal = LocalFile.openToRead(file.walPath);
     const tail = decision.kind === "copy" ? state.tail : undefined;
     const header = tail?.header ?? readWalHeader(wal);
     if (!sameSalts(header.salts, view.salts) || header.pageSize !== view.pageSize) {
@@ -424,7 +429,7 @@ export class Db implements WalSource {
         busyTimeoutMs: this.#options.busyTimeoutMs,
         copy: () => this.#copy(),
         flush: () => {
-          using wal = LocalFile.open(file.walPath);
+          using wal = LocalFile.openToRead(file.walPath);
           wal.sync();
           file.sync();
         },
@@ -439,20 +444,24 @@ export class Db implements WalSource {
 
 function prepareFolder(shadow: ShadowWal, file: DbFile, path: string): void {
   try {
-    makeFolder(shadow.paths.root, file.owner);
+    makeFolders(shadow.paths.root, file.owner);
     rmSync(`${shadow.paths.generationName}.tmp`, { force: true });
   } catch (error) {
-    throw new LitestreamError("DATABASE_UNAVAILABLE", `cannot create the meta directory of ${path}: ${errorMessage(error)}`, {
-      path: shadow.paths.root,
-      hint: "The folder of the database must be writable.",
-      cause: error,
-    });
+    throw new LitestreamError(
+      "DATABASE_UNAVAILABLE",
+      `cannot create the meta directory of ${path}: ${errorMessage(error)}`,
+      {
+        path: shadow.paths.root,
+        hint: "The folder of the database must be writable.",
+        cause: error,
+      },
+    );
   }
 }
 
 /** True when the shadow WAL up to its end is byte for byte the WAL at `walPath`. */
 function sameContent(tail: ShadowTail, shadowFile: LocalFile, walPath: string): boolean {
-  using wal = LocalFile.open(walPath);
+  using wal = LocalFile.openToRead(walPath);
   const chain = new WalChain(tail.header);
   let isSame = Buffer.compare(read(wal, 0, walHeaderSizeBytes), read(shadowFile, 0, walHeaderSizeBytes)) === 0;
   const stop = extendChain(chain, wal, tail.end.offset, ({ bytes, offset }) => {

@@ -17,6 +17,14 @@ export function generationKey(generation: Generation): string {
   return `${generationsKey}/${generation}`;
 }
 
+/**
+ * Where a generation is built until it can be restored: then one rename makes it appear whole. Litestream takes no such
+ * name for a generation.
+ */
+export function pendingGenerationKey(generation: Generation): string {
+  return `${generationKey(generation)}.tmp`;
+}
+
 /** The folder of its snapshots. */
 export function snapshotsKey(generation: Generation): string {
   return `${generationKey(generation)}/snapshots`;

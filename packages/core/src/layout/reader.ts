@@ -2,7 +2,7 @@ import { isLitestreamError, LitestreamError } from "../errors.ts";
 import type { Generation } from "../generation.ts";
 import { decompressLz4 } from "../lz4/frame-reader.ts";
 import { formatPosition, formatWalIndex, type WalIndex } from "../position.ts";
-import type { ReplicaReader } from "../replica/replica.ts";
+import type { ReplicaReader } from "../replica-reader.ts";
 import type { ReadableStore, StoreEntry } from "../store/store.ts";
 import { agreeing, type StoredForm } from "./agreement.ts";
 import { generationKey, generationsKey, parseSnapshotKey, snapshotKey } from "./generations.ts";
@@ -40,7 +40,7 @@ export class StoreReplicaReader implements ReplicaReader {
   readonly type: string;
   readonly #store: ReadableStore;
   readonly #signal: AbortSignal | undefined;
-  /** WALs of the last full listing, by generation and index, without the highest of each generation: they are complete. */
+  /** WALs of the last full listing but the highest of each generation: these are complete. By generation and index. */
   #sealedWals: Map<string, StoredWal[]> = new Map();
 
   constructor(store: ReadableStore, options: StoreReplicaReaderOptions) {
@@ -164,7 +164,7 @@ export class StoreReplicaReader implements ReplicaReader {
     const path = this.#pathOf(walKey(generation, index, false));
     return new LitestreamError(
       "OBJECT_MISSING",
-      `WAL ${generation}/${formatWalIndex(index)} is missing in ${this.location}: neither .wal nor .wal.lz4 nor segments`,
+      `WAL ${generation}/${formatWalIndex(index)} is missing in ${this.location}: no .wal, .wal.lz4 or segments`,
       { path, position: formatPosition({ generation, index, offset: 0 }) },
     );
   }

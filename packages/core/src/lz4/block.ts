@@ -1,7 +1,7 @@
 /**
- * One LZ4 block (https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md): sequences of a token (high nibble: literals,
- * low nibble: match length - 4; 15 goes on in bytes of 255 until one is lower), the literals, and, but for the last
- * sequence, a match offset of 2 bytes.
+ * One LZ4 block (https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md): sequences of a token (high nibble:
+ * literals, low nibble: match length - 4; 15 goes on in bytes of 255 until one is lower), the literals, and, but for
+ * the last sequence, a match offset of 2 bytes.
  */
 import { uncompressSync } from "lz4-napi";
 import { napiPrefixSizeBytes } from "./frame-format.ts";

@@ -28,8 +28,8 @@ interface FrameDescriptor {
  * The content of one or more LZ4 frames, verified: header checksums, block checksums, content checksums, content sizes,
  * end marks, and that nothing else follows. What is given out before the end is reached is not yet proven.
  *
- * Memory: one block as stored and its content. A chunk belongs to the caller only until it asks for the next; its memory
- * is taken away then.
+ * Memory: one block as stored and its content. A chunk belongs to the caller only until it asks for the next: its
+ * memory is taken away then.
  * @param options.path names the object in errors
  * @throws LitestreamError BACKUP_DAMAGED, with the offset in `content` of what is wrong
  */
@@ -183,8 +183,8 @@ class Lz4Reader {
 
   #decode(prefixed: Buffer, sizeBytesMax: number, window: HistoryWindow | undefined, offset: number): Buffer {
     try {
-      // Hot loop: 1.8 GB/s (2-core machine, content that shrinks to 55 %) at a flat 60 MB resident. On lz4-napi's thread
-      // pool: 1.6 GB/s with three at once, 850 MB resident, for the reason given at the writer's.
+      // Hot loop: 1.8 GB/s (2-core machine, content that shrinks to 55 %) at a flat 60 MB resident. On lz4-napi's
+      // thread pool: 1.6 GB/s with three at once, 850 MB resident, for the reason given at the writer's.
       return decodeBlock(prefixed, sizeBytesMax, window?.bytes() ?? emptyHistory);
     } catch (error) {
       throw this.#damaged(offset, `a block cannot be decompressed: ${errorMessage(error)}`, error);

@@ -4,13 +4,20 @@
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { LitestreamError, systemErrorCode } from "../errors.ts";
+import { isLitestreamError, LitestreamError, systemErrorCode } from "../errors.ts";
 import type { EmitEvent } from "../events.ts";
 import type { Generation } from "../generation.ts";
 import type { GenerationReason } from "../generation-reason.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "../layout/objects.ts";
 import { StoreReplicaReader } from "../layout/reader.ts";
-import { generationsKey, type ObjectName, snapshotKey, walsKey } from "../layout/generations.ts";
+import {
+  generationKey,
+  generationsKey,
+  type ObjectName,
+  pendingGenerationKey,
+  snapshotKey,
+  walsKey,
+} from "../layout/generations.ts";
 import { parseWalKey, walKey } from "../layout/whole.ts";
 import { decompressLz4 } from "../lz4/frame-reader.ts";
 import { compressLz4 } from "../lz4/frame-writer.ts";
@@ -22,7 +29,7 @@ import { formatWalHeader, frameSizeBytes, walHeaderSizeBytes } from "../wal/head
 import type { SourceWal, WalSource } from "../wal-source.ts";
 import { ReplicaLoop } from "./replica-loop.ts";
 import type { Replica } from "./replica.ts";
-import { proveTail, provenWhole, type WalTail } from "./wal-tail.ts";
+import { isWholeWal, readWalTail, type WalTail } from "./wal-tail.ts";
 
 /** Generations that one sync may begin because the replica cannot go on with the current one. */
 const generationsPerSyncMax = 3;
@@ -59,7 +66,7 @@ export class FileReplica implements Replica<WalSource> {
   readonly db: WalSource;
   readonly #emit: EmitEvent;
   readonly #monitorEnabled: boolean;
-  readonly #loop: ReplicaLoop;
+  #loop: ReplicaLoop | undefined;
   #store: FileStore | undefined;
   #unsubscribe: (() => void) | undefined;
   /** Settles with the last sync that was asked for. */
@@ -67,6 +74,8 @@ export class FileReplica implements Replica<WalSource> {
   #generation: Generation | undefined;
   #tail: Tail | undefined;
   #lastPos: Position | undefined;
+  /** This generation is not to be seen in the replica yet: it has no snapshot. */
+  #pending: Generation | undefined;
   /** Superseded WAL files may lie about uncompressed. */
   #mayHaveSuperseded = true;
 
@@ -76,7 +85,6 @@ export class FileReplica implements Replica<WalSource> {
     this.name = options.name ?? this.type;
     this.#emit = emit;
     this.#monitorEnabled = options.monitorEnabled ?? true;
-    this.#loop = new ReplicaLoop(this.name, (signal) => this.sync(signal), emit);
   }
 
   /**
@@ -109,15 +117,18 @@ export class FileReplica implements Replica<WalSource> {
 
   async start(): Promise<void> {
     await this.#files.removeTemporaries(generationsKey);
-    if (!this.#monitorEnabled) return;
-    this.#unsubscribe ??= this.db.onCaptured(() => this.#loop.wake());
-    this.#loop.start();
+    if (!this.#monitorEnabled || this.#loop !== undefined) return;
+    const loop = new ReplicaLoop(this.name, (signal) => this.sync(signal), this.#emit);
+    this.#loop = loop;
+    this.#unsubscribe = this.db.onCaptured(() => loop.wake());
+    loop.start();
   }
 
   async stop(): Promise<void> {
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
-    await this.#loop.stop();
+    await this.#loop?.stop();
+    this.#loop = undefined;
   }
 
   lastPos(): Position | undefined {
@@ -126,7 +137,7 @@ export class FileReplica implements Replica<WalSource> {
 
   async calcPos(generation: Generation): Promise<Position | undefined> {
     const tail = await this.#readTail(generation);
-    if (tail !== undefined) return { generation, index: tail.index, offset: tail.end.offset };
+    if (tail !== undefined) return { generation, index: tail.index, offset: tail.chain?.end.offset ?? 0 };
     const index = await this.#newestSnapshot(generation);
     return index === undefined ? undefined : { generation, index, offset: 0 };
   }
@@ -206,7 +217,9 @@ export class FileReplica implements Replica<WalSource> {
     const startedAtMs = performance.now();
     const captured = this.db.captured();
     if (captured === undefined) {
-      throw new LitestreamError("DATABASE_UNAVAILABLE", `${this.db.path} has no generation yet`, { path: this.db.path });
+      throw new LitestreamError("DATABASE_UNAVAILABLE", `${this.db.path} has no generation yet`, {
+        path: this.db.path,
+      });
     }
     const { generation } = captured.position;
     let bytes = 0;
@@ -224,14 +237,21 @@ export class FileReplica implements Replica<WalSource> {
     if (this.#mayHaveSuperseded) await this.#compressSuperseded(position, signal);
     if (isNews) {
       const durationMs = performance.now() - startedAtMs;
-      const { asOfMs } = captured;
+      // More may have been captured, and copied, since this sync began.
+      const newest = this.db.captured();
+      const hasNewest = newest !== undefined && samePosition(newest.position, position);
+      const { asOfMs } = hasNewest ? newest : captured;
       this.#emit({ type: "replica-sync", replica: this.name, position, bytes, asOfMs, durationMs });
     }
     return position;
   }
 
   /** Copies the database. The snapshot is visible only once the replica holds the WAL that makes it exact. */
-  async #snapshot(generation: Generation, count: (size: number) => void, signal: AbortSignal | undefined): Promise<void> {
+  async #snapshot(
+    generation: Generation,
+    count: (size: number) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const startedAtMs = performance.now();
     using snapshot = this.db.beginSnapshot();
     if (snapshot.generation !== generation) throw new CannotGoOn("shadow wal lacks what the replica needs");
@@ -248,9 +268,40 @@ export class FileReplica implements Replica<WalSource> {
       if (end.generation !== generation) throw new CannotGoOn("shadow wal lacks what the replica needs");
       await replicateWal(end);
     }
-    const { sizeBytes } = await this.#files.put(snapshotKey(generation, index, true), compressLz4(content()), signal);
+    const sizeBytes = await this.#appearAtOnce(generation, async () => {
+      const key = this.#keyOf(generation, snapshotKey(generation, index, true));
+      return (await this.#files.put(key, compressLz4(content()), signal)).sizeBytes;
+    });
     const durationMs = performance.now() - startedAtMs;
     this.#emit({ type: "snapshot", replica: this.name, generation, index, bytes, sizeBytes, durationMs });
+  }
+
+  /**
+   * Neither a WAL without its snapshot nor a snapshot without its WAL may be found by a restore, whenever we are killed: it
+   * would take the generation for the newest. So a generation is built aside, and shows itself by one rename.
+   */
+  async #appearAtOnce<Result>(generation: Generation, build: () => Promise<Result>): Promise<Result> {
+    // A folder that is there already, left by somebody else without a snapshot, can only get better.
+    if (this.#files.exists(generationKey(generation))) return build();
+    const pendingKey = pendingGenerationKey(generation);
+    try {
+      this.#pending = generation;
+      await this.#files.removeAll(pendingKey);
+      const result = await build();
+      this.#files.rename(pendingKey, generationKey(generation));
+      return result;
+    } catch (error) {
+      await this.#files.removeAll(pendingKey).catch(() => undefined);
+      throw error;
+    } finally {
+      this.#pending = undefined;
+    }
+  }
+
+  /** Where the object of `key` is for now. */
+  #keyOf(generation: Generation, key: string): string {
+    if (this.#pending !== generation) return key;
+    return `${pendingGenerationKey(generation)}${key.slice(generationKey(generation).length)}`;
   }
 
   /**
@@ -292,7 +343,8 @@ export class FileReplica implements Replica<WalSource> {
   #copyWal(generation: Generation, tail: Tail, wal: SourceWal): WalChain {
     const offset = tail.chain?.end.offset ?? 0;
     if (tail.chain !== undefined && offset === wal.endOffset) return tail.chain;
-    using file = this.#files.openFile(walKey(generation, tail.index, false), { create: true });
+    const key = this.#keyOf(generation, walKey(generation, tail.index, false));
+    using file = this.#files.openFile(key, { create: true });
     let chain = tail.chain;
     if (chain === undefined) {
       chain = new WalChain(readWalHeader(wal));
@@ -319,17 +371,16 @@ export class FileReplica implements Replica<WalSource> {
     if (wal === undefined) throw new CannotGoOn("shadow wal lacks what the replica needs");
     // Not even a header arrived, or the only copy is compressed and there is more: all of it is copied again.
     if (held.chain === undefined) return { index: held.index, chain: undefined };
-    if (held.end.offset > wal.endOffset) throw new CannotGoOn("replica is ahead of the shadow wal");
+    const { offset } = held.chain.end;
+    if (offset > wal.endOffset) throw new CannotGoOn("replica is ahead of the shadow wal");
     if (!endsLike(held.chain, wal)) throw new CannotGoOn("replica differs from the shadow wal");
     if (held.isCompressed) {
-      const isWhole = wal.isSealed && held.end.offset === wal.endOffset;
-      return isWhole
-        ? { index: walIndex(held.index + 1), chain: undefined }
-        : { index: held.index, chain: undefined };
+      const isWhole = wal.isSealed && offset === wal.endOffset;
+      return isWhole ? { index: walIndex(held.index + 1), chain: undefined } : { index: held.index, chain: undefined };
     }
-    if (held.sizeBytes > held.end.offset) {
+    if (held.sizeBytes > offset) {
       using file = this.#files.openFile(walKey(generation, held.index, false), { create: false });
-      file.truncate(held.end.offset);
+      file.truncate(offset);
       file.sync();
     }
     return { index: held.index, chain: held.chain };
@@ -343,7 +394,13 @@ export class FileReplica implements Replica<WalSource> {
     const { index, compressed, key } = newest;
     const stored = this.#files.read(key);
     const path = `${this.location}/${key}`;
-    return proveTail(index, compressed, compressed ? decompressLz4(stored, { path }) : stored, path);
+    if (!compressed) return readWalTail(index, compressed, stored, path);
+    try {
+      return await readWalTail(index, compressed, decompressLz4(stored, { path }), path);
+    } catch (error) {
+      if (isLitestreamError(error, "BACKUP_DAMAGED")) throw new CannotGoOn("replica differs from the shadow wal");
+      throw error;
+    }
   }
 
   /** The WAL files of a generation in this layout, by index; where one is there twice, the uncompressed one is last. */
@@ -367,9 +424,14 @@ export class FileReplica implements Replica<WalSource> {
     const wals = await this.#walFiles(generation);
     for (const { key, index } of wals.filter((wal) => !wal.compressed && wal.index < position.index)) {
       signal?.throwIfAborted();
-      const content = provenWhole(this.#files.read(key), `${this.location}/${key}`, this.#capturedEnd(generation, index));
+      const isWhole = await isWholeWal(
+        this.#files.read(key),
+        `${this.location}/${key}`,
+        this.#capturedEnd(generation, index),
+      );
+      if (!isWhole) throw new CannotGoOn("replica differs from the shadow wal");
       const compressedKey = walKey(generation, index, true);
-      const { sizeBytes } = await this.#files.put(compressedKey, compressLz4(content), signal);
+      const { sizeBytes } = await this.#files.put(compressedKey, compressLz4(this.#files.read(key)), signal);
       await this.#files.delete([key]);
       this.#emit({ type: "wal-compressed", replica: this.name, generation, index, sizeBytes });
     }

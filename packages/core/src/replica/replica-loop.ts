@@ -65,7 +65,8 @@ export class ReplicaLoop {
   async #rest(ms: number): Promise<void> {
     const { signal } = this.#stop;
     const untilMs = performance.now() + ms;
-    for (let leftMs = ms; leftMs > 0 && !signal.aborted; leftMs = untilMs - performance.now()) await this.#pause(leftMs);
+    for (let leftMs = ms; leftMs > 0 && !signal.aborted; leftMs = untilMs - performance.now())
+      await this.#pause(leftMs);
   }
 
   /** Until the next wake-up, and at most `ms`. */

@@ -1,7 +1,7 @@
-import { isLitestreamError, LitestreamError } from "../errors.ts";
+import { isLitestreamError } from "../errors.ts";
 import type { WalIndex } from "../position.ts";
-import { WalChain, type WalChainEnd } from "../wal/chain.ts";
-import { WalStreamVerifier } from "../wal/stream.ts";
+import { WalChain } from "../wal/chain.ts";
+import { scanWal } from "../wal/scan.ts";
 
 /** What was found when the newest WAL of a replica was read back. */
 export interface WalTail {
@@ -9,53 +9,44 @@ export interface WalTail {
   readonly isCompressed: boolean;
   /** Ends with the last whole commit; undefined where not even the WAL's header is right. */
   readonly chain: WalChain | undefined;
-  readonly end: WalChainEnd;
-  /** Size of the (uncompressed) file: more than `end.offset` where a crash left a torn tail. */
+  /** Size of the (uncompressed) WAL: more than the chain's end where a crash left a torn tail. */
   readonly sizeBytes: number;
 }
 
-/** Reads a WAL of a replica back. A tail is not to be believed after a crash: only its whole, proven commits count. */
-export async function proveTail(
+/**
+ * Reads a WAL of a replica back. A tail is not to be believed after a crash: only its whole, proven commits count.
+ * @throws LitestreamError BACKUP_DAMAGED when it is compressed and cannot be decompressed
+ */
+export async function readWalTail(
   index: WalIndex,
   isCompressed: boolean,
   content: AsyncIterable<Uint8Array>,
   path: string,
 ): Promise<WalTail> {
-  const verifier = new WalStreamVerifier(path);
   try {
-    for await (const bytes of content) verifier.push(bytes);
+    const { header, commit, sizeBytes } = await scanWal(content, path);
+    const chain = header === undefined ? undefined : new WalChain(header, commit);
+    return { index, isCompressed, chain, sizeBytes };
   } catch (error) {
-    if (!isLitestreamError(error, "FORMAT_INVALID", "BACKUP_DAMAGED")) throw error;
+    if (!isLitestreamError(error, "FORMAT_INVALID")) throw error;
+    return { index, isCompressed, chain: undefined, sizeBytes: 0 };
   }
-  const { chain: read, sizeBytes } = verifier;
-  if (read === undefined) {
-    return { index, isCompressed, chain: undefined, end: { offset: 0, checksum: { s1: 0, s2: 0 } }, sizeBytes };
-  }
-  const chain = new WalChain(read.header, read.commit);
-  return { index, isCompressed, chain, end: chain.end, sizeBytes };
 }
 
 /**
- * Passes on a superseded WAL of a replica, whose every frame must be right, before it is compressed and deleted.
+ * True when every frame of a superseded WAL is right, and its last one a commit.
  * @param endOffset where it has to end, where that is known
- * @throws LitestreamError BACKUP_DAMAGED at its end
  */
-export async function* provenWhole(
+export async function isWholeWal(
   content: AsyncIterable<Uint8Array>,
   path: string,
   endOffset: number | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const verifier = new WalStreamVerifier(path);
-  for await (const bytes of content) {
-    verifier.push(bytes);
-    yield bytes;
+): Promise<boolean> {
+  try {
+    const { header, commit, sizeBytes } = await scanWal(content, path);
+    return header !== undefined && commit.offset === sizeBytes && (endOffset ?? sizeBytes) === sizeBytes;
+  } catch (error) {
+    if (isLitestreamError(error, "FORMAT_INVALID")) return false;
+    throw error;
   }
-  const { chain, sizeBytes, stop } = verifier;
-  const isWhole = stop === "end" && chain !== undefined && chain.commit.offset === sizeBytes;
-  if (isWhole && (endOffset === undefined || endOffset === sizeBytes)) return;
-  throw new LitestreamError("BACKUP_DAMAGED", `the replicated WAL ${path} is damaged at offset ${chain?.end.offset ?? 0}`, {
-    path,
-    offset: chain?.end.offset ?? 0,
-    hint: "Check the replica's disk. A new generation is begun; this one may not restore beyond that WAL.",
-  });
 }

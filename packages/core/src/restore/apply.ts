@@ -12,13 +12,13 @@ import { throwIfAborted } from "../abort.ts";
 import { assert } from "../assert.ts";
 import { errorMessage, isLitestreamError, LitestreamError } from "../errors.ts";
 import { formatPosition, formatWalIndex, type Position, type WalIndex } from "../position.ts";
-import type { ReplicaReader } from "../replica/replica.ts";
-import { type DbHeader, dbHeaderSizeBytes, parseDbHeader } from "../sqlite/db-header.ts";
+import type { ReplicaReader } from "../replica-reader.ts";
+import { type DbHeader, dbHeaderSizeBytes, parseDbHeader } from "../db-header.ts";
 import { walHeaderSizeBytes } from "../wal/header.ts";
+import { scanWal, type WalScan } from "../wal/scan.ts";
 import type { OutputFile } from "./output-file.ts";
 import { PageWriter } from "./page-writer.ts";
 import type { RestorePlan } from "./plan.ts";
-import { scanWal, type WalScan } from "./wal-scan.ts";
 
 const damagedHint = "Restore from another replica, or another generation with -generation.";
 

@@ -1,23 +1,9 @@
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fsyncSync,
-  ftruncateSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { linkSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { errorMessage, LitestreamError, systemErrorCode } from "../errors.ts";
-import { syncFolder } from "../store/folders.ts";
+import { defaultFileMode, syncFolder } from "../folders.ts";
+import { LocalFile } from "../local-file.ts";
 
 /** What SQLite would take for part of a database that appears at the path without it. */
 const companionSuffixes = ["-wal", "-shm", "-journal"];
@@ -44,7 +30,7 @@ export function requireFreeOutput(path: string): void {
     if (!isThere(companion)) continue;
     throw new LitestreamError("OUTPUT_EXISTS", `${companion} is left of an older database at the output path`, {
       path: companion,
-      hint: `SQLite would apply it to the restored database and damage it: move it away first, together with its database.`,
+      hint: "SQLite would apply it to the restored database and damage it: move it away first, with its database.",
     });
   }
 }
@@ -56,16 +42,15 @@ export function requireFreeOutput(path: string): void {
 export class OutputFile {
   readonly path: string;
   readonly #temporary: string;
-  readonly #fd: number;
+  readonly #file: LocalFile;
   /** The topmost folder that was made for it. */
   readonly #madeFolder: string | undefined;
-  #isOpen = true;
   #isPublished = false;
 
-  private constructor(path: string, temporary: string, fd: number, madeFolder: string | undefined) {
+  private constructor(path: string, temporary: string, file: LocalFile, madeFolder: string | undefined) {
     this.path = path;
     this.#temporary = temporary;
-    this.#fd = fd;
+    this.#file = file;
     this.#madeFolder = madeFolder;
   }
 
@@ -77,8 +62,7 @@ export class OutputFile {
     let madeFolder: string | undefined;
     try {
       madeFolder = mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
-      return new OutputFile(path, temporary, openSync(temporary, flags, 0o600), madeFolder);
+      return new OutputFile(path, temporary, LocalFile.createNew(temporary, defaultFileMode), madeFolder);
     } catch (error) {
       removeFolders(dirname(path), madeFolder);
       throw outputError(error, path);
@@ -87,29 +71,17 @@ export class OutputFile {
 
   /** Writes all of `bytes`, or throws. */
   writeAt(bytes: Uint8Array, offset: number): void {
-    this.#guard(() => {
-      for (let written = 0; written < bytes.byteLength;) {
-        written += writeSync(this.#fd, bytes, written, bytes.byteLength - written, offset + written);
-      }
-    });
+    this.#guard(() => this.#file.writeAt(bytes, offset));
   }
 
   /** Reads until `buffer` is full or the file ends. @returns bytes read */
   readAt(buffer: Uint8Array, offset: number): number {
-    return this.#guard(() => {
-      let filled = 0;
-      while (filled < buffer.byteLength) {
-        const count = readSync(this.#fd, buffer, filled, buffer.byteLength - filled, offset + filled);
-        if (count === 0) break;
-        filled += count;
-      }
-      return filled;
-    });
+    return this.#guard(() => this.#file.readAt(buffer, offset));
   }
 
   /** Cuts the file, or extends it with zeros. */
   setSize(sizeBytes: number): void {
-    this.#guard(() => ftruncateSync(this.#fd, sizeBytes));
+    this.#guard(() => this.#file.truncate(sizeBytes));
   }
 
   /**
@@ -118,8 +90,8 @@ export class OutputFile {
    */
   publish(): void {
     this.#guard(() => {
-      fsyncSync(this.#fd);
-      this.#close();
+      this.#file.sync();
+      this.#file.close();
       requireFreeOutput(this.path);
       try {
         // A link, other than a rename, never replaces what is there.
@@ -136,22 +108,19 @@ export class OutputFile {
     });
   }
 
-  /** Removes the file, also where `publish` failed half-way, and the folders that were made for it. Does not throw: it follows on an error that counts more. */
+  /**
+   * Removes the file, also where `publish` failed half-way, and the folders that were made for it. Does not throw: it
+   * follows on an error that counts more.
+   */
   discard(): void {
     try {
-      this.#close();
+      this.#file.close();
       rmSync(this.#temporary, { force: true });
       if (this.#isPublished) rmSync(this.path, { force: true });
     } catch {
       // The error that led here is the one to report.
     }
     removeFolders(dirname(this.path), this.#madeFolder);
-  }
-
-  #close(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    closeSync(this.#fd);
   }
 
   #guard<T>(work: () => T): T {
@@ -175,7 +144,13 @@ function outputError(error: unknown, path: string): LitestreamError {
 
 /** Also true for a link that leads nowhere: writing there would not be where the user thinks. */
 function isThere(path: string): boolean {
-  return existsSync(path) || lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  try {
+    lstatSync(path);
+    return true;
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(error) ?? "")) return false;
+    throw outputError(error, path);
+  }
 }
 
 /** `folder` and those above it, up to `topmost`; only `folder` where that is undefined. */

@@ -3,8 +3,8 @@
  *
  * The generation is the one updated last, as in Litestream 0.3.4; its snapshot is the one of the highest index (0.3.4
  * takes the newest by file time, which is the same unless files were copied without their times); its WALs are those
- * from the snapshot's index to the highest, all of which must be there. WALs that end below the snapshot's index, or none
- * at all, are no gap: the snapshot is the latest state.
+ * from the snapshot's index to the highest, all of which must be there. WALs that end below the snapshot's index, or
+ * none at all, are no gap: the snapshot is the latest state.
  */
 import { LitestreamError } from "../errors.ts";
 import type { Generation } from "../generation.ts";
@@ -41,8 +41,8 @@ interface Gap {
 }
 
 /**
- * @throws LitestreamError NO_BACKUP where there is nothing to restore, BACKUP_INCOMPLETE where the replica holds WAL that
- * cannot be restored because something before it is missing.
+ * @throws LitestreamError NO_BACKUP where there is nothing to restore, BACKUP_INCOMPLETE where the replica holds WAL
+ * that cannot be restored because something before it is missing.
  */
 export function planRestore(listing: ReplicaListing, target: RestoreTarget = {}): RestorePlan {
   const newestFirst = generationsByUpdate(listing);

@@ -1,11 +1,12 @@
 import { resolve } from "node:path";
 import { throwIfAborted } from "../abort.ts";
+import { isLitestreamError } from "../errors.ts";
 import type { Generation } from "../generation.ts";
 import type { Position, WalIndex } from "../position.ts";
-import type { ReplicaReader } from "../replica/replica.ts";
+import type { ReplicaReader } from "../replica-reader.ts";
 import { applyPlan, type RestoreProgress } from "./apply.ts";
 import { OutputFile, requireFreeOutput } from "./output-file.ts";
-import { planRestore } from "./plan.ts";
+import { planRestore, type RestorePlan } from "./plan.ts";
 
 export type { RestoreProgress };
 
@@ -46,12 +47,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const outputPath = resolve(options.outputPath);
   requireFreeOutput(outputPath);
   throwIfAborted(signal, "the restore");
-  const snapshots = await replica.snapshots();
-  const wals = await replica.wals();
-  const plan = planRestore(
-    { location: replica.location, snapshots, wals },
-    options.generation === undefined ? {} : { generation: options.generation },
-  );
+  const plan = await planFromListing(replica, options.generation);
   onProgress?.({ type: "plan", plan });
 
   const output = OutputFile.create(outputPath);
@@ -78,5 +74,23 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   } catch (error) {
     output.discard();
     throw error;
+  }
+}
+
+/** Listings of a replica that is being written: a WAL changes its name when it is compressed, and may be in neither. */
+const listingsMax = 3;
+
+async function planFromListing(replica: ReplicaReader, generation: Generation | undefined): Promise<RestorePlan> {
+  for (let listing = 1; ; listing++) {
+    const snapshots = await replica.snapshots();
+    const wals = await replica.wals();
+    try {
+      return planRestore(
+        { location: replica.location, snapshots, wals },
+        generation === undefined ? {} : { generation },
+      );
+    } catch (error) {
+      if (listing === listingsMax || !isLitestreamError(error, "BACKUP_INCOMPLETE")) throw error;
+    }
   }
 }

@@ -2,10 +2,11 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LitestreamError, systemErrorCode } from "../errors.ts";
 import { type Generation, isGeneration } from "../generation.ts";
+import { makeFolders, syncFolder } from "../folders.ts";
+import { LocalFile, replaceFile } from "../local-file.ts";
 import { formatPosition, type WalIndex } from "../position.ts";
 import type { FileOwner } from "../file-owner.ts";
 import { formatWalHeader, type WalHeader, walHeaderSizeBytes } from "../wal/header.ts";
-import { LocalFile, makeFolder, replaceFile, syncFolder } from "./files.ts";
 import { MetaPaths } from "./paths.ts";
 
 /** The local copy of the WAL, generation by generation, in the meta directory. Holds no state: the files are it. */
@@ -31,7 +32,7 @@ export class ShadowWal {
 
   /** Makes `generation` the current one. Folders of others go only after its name is durable. */
   beginGeneration(generation: Generation): void {
-    makeFolder(this.paths.walFolder(generation), this.#owner);
+    makeFolders(this.paths.walFolder(generation), this.#owner);
     replaceFile(this.paths.generationName, `${generation}\n`, this.#owner);
     for (const name of readdirSync(this.paths.generations)) {
       if (name !== generation) rmSync(join(this.paths.generations, name), { recursive: true, force: true });
@@ -54,13 +55,12 @@ export class ShadowWal {
   /** The file of one index, for reading; undefined where it is not held. */
   openForReading(generation: Generation, index: WalIndex): LocalFile | undefined {
     const path = this.paths.wal(generation, index);
-    return existsSync(path) ? LocalFile.open(path) : undefined;
+    return existsSync(path) ? LocalFile.openToRead(path) : undefined;
   }
 
   /** Begins the file of an index with the WAL's header. */
   createIndex(generation: Generation, index: WalIndex, header: WalHeader): ShadowWalWriter {
-    makeFolder(this.paths.walFolder(generation), this.#owner);
-    const file = LocalFile.open(this.paths.wal(generation, index), { create: true, owner: this.#owner });
+    const file = LocalFile.create(this.paths.wal(generation, index), this.#owner);
     try {
       file.truncate(0);
       file.writeAt(formatWalHeader(header), 0);
@@ -74,7 +74,7 @@ export class ShadowWal {
 
   /** Goes on with the file of an index after `endOffset`, the end of its last proven commit; what is behind it goes. */
   resumeIndex(generation: Generation, index: WalIndex, endOffset: number): ShadowWalWriter {
-    const file = LocalFile.open(this.paths.wal(generation, index), { create: true, owner: this.#owner });
+    const file = LocalFile.openToWrite(this.paths.wal(generation, index));
     file.truncate(endOffset);
     return new ShadowWalWriter(file, generation, index, endOffset);
   }

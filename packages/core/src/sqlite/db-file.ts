@@ -9,7 +9,7 @@
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { LitestreamError, systemErrorCode } from "../errors.ts";
 import type { FileOwner } from "../file-owner.ts";
-import { type DbHeader, dbHeaderSizeBytes, parseDbHeader } from "./db-header.ts";
+import { type DbHeader, dbHeaderSizeBytes, parseDbHeader } from "../db-header.ts";
 import { parseWalIndex, type WalIndexView, walIndexHeaderSizeBytes } from "./wal-index.ts";
 
 /** Tries for one consistent reading of the wal-index; a writer's change takes well below a microsecond. */

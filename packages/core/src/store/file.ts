@@ -5,11 +5,14 @@ import { throwIfAborted } from "../abort.ts";
 import { systemErrorCode } from "../errors.ts";
 import type { FileOwner } from "../file-owner.ts";
 import { fileError } from "./file-error.ts";
-import { syncFolder } from "./folders.ts";
+import { syncFolder } from "../folders.ts";
 import { OpenFile } from "./open-file.ts";
 import type { ReadOptions, Store, StoreEntry } from "./store.ts";
 
-/** Ends the names of files that are being written and are no objects yet; Litestream's files replica does the same. */
+/**
+ * Ends the names of files, and of folders, that are being written and are no objects yet; Litestream's file replica
+ * does the same with files.
+ */
 export const temporarySuffix = ".tmp";
 
 const readSizeBytes = 1024 * 1024;
@@ -36,8 +39,8 @@ export class FileStore implements Store {
   async list(prefix: string, signal?: AbortSignal): Promise<StoreEntry[]> {
     const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
     const entries: StoreEntry[] = [];
-    await this.#walk(folder, signal, async (key) => {
-      if (!key.startsWith(prefix) || key.endsWith(temporarySuffix)) return;
+    await this.#walk(folder, signal, async (key, isTemporary) => {
+      if (!key.startsWith(prefix) || isTemporary) return;
       const found = await this.#entry(key);
       if (found !== undefined) entries.push(found);
     });
@@ -134,12 +137,23 @@ export class FileStore implements Store {
   /** Removes what a crash left half-written below `prefix`, a folder. @returns keys of what was removed */
   async removeTemporaries(prefix: string): Promise<string[]> {
     const removed: string[] = [];
-    await this.#walk(prefix.endsWith("/") || prefix === "" ? prefix : `${prefix}/`, undefined, async (key) => {
-      if (!key.endsWith(temporarySuffix)) return;
-      await this.#remove(key);
+    const folder = prefix.endsWith("/") || prefix === "" ? prefix : `${prefix}/`;
+    await this.#walk(folder, undefined, async (key, isTemporary) => {
+      if (!isTemporary) return;
+      await this.removeAll(key);
       removed.push(key);
     });
     return removed.toSorted();
+  }
+
+  /** Removes a file, or a folder with all that is in it. One that is already gone is not an error. */
+  async removeAll(key: string): Promise<void> {
+    const path = this.pathOf(key);
+    try {
+      await rm(path, { recursive: true, force: true });
+    } catch (error) {
+      throw fileError(error, "cannot delete", path);
+    }
   }
 
   async #remove(key: string): Promise<void> {
@@ -151,8 +165,15 @@ export class FileStore implements Store {
     }
   }
 
-  /** Calls `onFile` for each file below `folder`: empty, or a key and a slash. What vanishes meanwhile is left out. */
-  async #walk(folder: string, signal: AbortSignal | undefined, onFile: (key: string) => Promise<void>): Promise<void> {
+  /**
+   * Calls `onEntry` for each file and each temporary folder below `folder`: empty, or a key and a slash. What vanishes
+   * meanwhile is left out.
+   */
+  async #walk(
+    folder: string,
+    signal: AbortSignal | undefined,
+    onEntry: (key: string, isTemporary: boolean) => Promise<void>,
+  ): Promise<void> {
     throwIfAborted(signal, `listing ${this.location}`);
     const path = folder === "" ? this.location : this.pathOf(folder.slice(0, -1));
     let names;
@@ -163,8 +184,9 @@ export class FileStore implements Store {
       throw fileError(error, "cannot list", path);
     }
     for (const name of names) {
-      if (name.isDirectory()) await this.#walk(`${folder}${name.name}/`, signal, onFile);
-      else await onFile(`${folder}${name.name}`);
+      const isTemporary = name.name.endsWith(temporarySuffix);
+      if (name.isDirectory() && !isTemporary) await this.#walk(`${folder}${name.name}/`, signal, onEntry);
+      else await onEntry(`${folder}${name.name}`, isTemporary);
     }
   }
 

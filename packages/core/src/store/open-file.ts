@@ -1,100 +1,52 @@
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  writeSync,
-} from "node:fs";
-import { dirname } from "node:path";
 import type { FileOwner } from "../file-owner.ts";
-import { systemErrorCode } from "../errors.ts";
+import { LocalFile } from "../local-file.ts";
 import { fileError } from "./file-error.ts";
-import { defaultFileMode, whereSupported, makeFolders, syncFolder } from "./folders.ts";
 
-/** An open file of a replica, for reading and writing at positions. Synchronous; every failure is a LitestreamError. */
+/** An open file of a replica: a LocalFile whose every failure is a LitestreamError that names the replica's file. */
 export class OpenFile implements Disposable {
   readonly path: string;
-  readonly #fd: number;
-  #closed = false;
+  readonly #file: LocalFile;
 
-  private constructor(path: string, fd: number) {
-    this.path = path;
-    this.#fd = fd;
+  private constructor(file: LocalFile) {
+    this.path = file.path;
+    this.#file = file;
   }
 
   /** Opens a file that exists. @throws LitestreamError OBJECT_MISSING, REPLICA_UNAVAILABLE */
   static existing(path: string): OpenFile {
-    return guard("cannot open", path, () => new OpenFile(path, openSync(path, constants.O_RDWR)));
+    return guard("cannot open", path, () => new OpenFile(LocalFile.openToWrite(path)));
   }
 
   /** Opens a file, or creates it, and the folders above it, durably. @throws LitestreamError REPLICA_UNAVAILABLE */
   static create(path: string, owner: FileOwner | undefined): OpenFile {
-    return guard("cannot create", path, () => {
-      try {
-        return new OpenFile(path, openSync(path, constants.O_RDWR));
-      } catch (error) {
-        if (systemErrorCode(error) !== "ENOENT") throw error;
-      }
-      makeFolders(dirname(path), owner);
-      const file = new OpenFile(path, openSync(path, constants.O_RDWR | constants.O_CREAT, defaultFileMode));
-      try {
-        whereSupported(() => fchmodSync(file.#fd, owner?.fileMode ?? defaultFileMode));
-        if (owner !== undefined) whereSupported(() => fchownSync(file.#fd, owner.uid, owner.gid));
-        syncFolder(dirname(path));
-      } catch (error) {
-        file[Symbol.dispose]();
-        throw error;
-      }
-      return file;
-    });
+    return guard("cannot create", path, () => new OpenFile(LocalFile.create(path, owner)));
   }
 
   sizeBytes(): number {
-    return guard("cannot examine", this.path, () => fstatSync(this.#fd).size);
+    return guard("cannot examine", this.path, () => this.#file.sizeBytes);
   }
 
   /** Reads until `buffer` is full or the file ends. @returns bytes read */
   readAt(buffer: Uint8Array, offset: number): number {
-    return guard("cannot read", this.path, () => {
-      let filledBytes = 0;
-      while (filledBytes < buffer.byteLength) {
-        const count = readSync(this.#fd, buffer, filledBytes, buffer.byteLength - filledBytes, offset + filledBytes);
-        if (count === 0) break;
-        filledBytes += count;
-      }
-      return filledBytes;
-    });
+    return guard("cannot read", this.path, () => this.#file.readAt(buffer, offset));
   }
 
   /** Writes all of `bytes`, or throws. */
   writeAt(bytes: Uint8Array, offset: number): void {
-    guard("cannot write", this.path, () => {
-      let writtenBytes = 0;
-      while (writtenBytes < bytes.byteLength) {
-        const rest = bytes.byteLength - writtenBytes;
-        writtenBytes += writeSync(this.#fd, bytes, writtenBytes, rest, offset + writtenBytes);
-      }
-    });
+    guard("cannot write", this.path, () => this.#file.writeAt(bytes, offset));
   }
 
   truncate(sizeBytes: number): void {
-    guard("cannot truncate", this.path, () => ftruncateSync(this.#fd, sizeBytes));
+    guard("cannot truncate", this.path, () => this.#file.truncate(sizeBytes));
   }
 
   /** Makes everything written so far durable. */
   sync(): void {
-    guard("cannot sync", this.path, () => fsyncSync(this.#fd));
+    guard("cannot sync", this.path, () => this.#file.sync());
   }
 
   [Symbol.dispose](): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    closeSync(this.#fd);
+    this.#file.close();
   }
 }
 

@@ -10,6 +10,7 @@
  *         24     8  checksum-1, checksum-2 over the 24 bytes before
  */
 import { LitestreamError } from "../errors.ts";
+import { isPageSize } from "../page-size.ts";
 import { addBytes, type Checksum } from "./checksum.ts";
 
 export const walHeaderSizeBytes = 32;
@@ -32,11 +33,6 @@ export interface Salts {
 
 export function sameSalts(a: Salts, b: Salts): boolean {
   return a.salt1 === b.salt1 && a.salt2 === b.salt2;
-}
-
-/** SQLite's page sizes: powers of two from 512 to 65536. */
-export function isPageSize(value: number): boolean {
-  return value >= 512 && value <= 65536 && (value & (value - 1)) === 0;
 }
 
 /** Bytes of one frame: its header and its page. */

@@ -62,7 +62,7 @@ describe("decompressLz4", () => {
       let unnoticed = 0;
       for (let at = 0; at < bytes.byteLength; at++) {
         const flipped = Buffer.from(bytes);
-        flipped[at] = (flipped[at] ?? 0) ^ (1 << at % 8);
+        flipped[at] = (flipped[at] ?? 0) ^ (1 << (at % 8));
         const result = await decompress(flipped).catch((error: unknown) => error);
         if (result instanceof Buffer) {
           unnoticed++;

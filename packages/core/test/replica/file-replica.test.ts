@@ -83,6 +83,21 @@ describe("FileReplica.sync", () => {
     expect(setup.replica).toMatchObject({ name: "file", type: "file", db: setup.db });
   });
 
+  test("shows a generation only once it has both its snapshot and the WAL that belongs to it", async () => {
+    await using setup = await setUp();
+    const generations = setup.folder.join("replica", "generations");
+    let isDone = false;
+    const sync = setup.replica.sync().finally(() => {
+      isDone = true;
+    });
+    while (!isDone) {
+      if (existsSync(setup.file(""))) expect(setup.files()).toEqual([snapshot0, wal0]);
+      await new Promise((turn) => setImmediate(turn));
+    }
+    const { generation } = await sync;
+    expect(readdirSync(generations)).toEqual([generation]);
+  });
+
   test("does not take a second snapshot, and reports what it copied", async () => {
     await using setup = await setUp();
     await setup.replica.sync();
@@ -248,12 +263,32 @@ describe("FileReplica after a crash or a change from outside", () => {
     expect(existsSync(setup.file(`${wal0}.lz4`))).toBe(true);
   });
 
+  test("begins a generation when a superseded WAL of the replica was damaged before it was compressed", async () => {
+    await using setup = await setUp({ checkpoint: true });
+    const { generation } = await setup.replica.sync();
+    setup.db.sync();
+    const whole = readFileSync(setup.file(wal0));
+    await commitAndSync(setup);
+    writeFileSync(setup.file(wal0), whole.fill(7, 500, 600));
+    const position = await setup.reopen().sync();
+    expect(position.generation).not.toBe(generation);
+    expect(setup.events).toContainEqual({
+      type: "generation",
+      generation: position.generation,
+      reason: "replica differs from the shadow wal",
+    });
+  });
+
   test("removes temporaries of an earlier life when it starts, and only those", async () => {
     await using setup = await setUp();
     await setup.replica.sync();
     writeFileSync(setup.file("wal/00000003.wal.lz4.tmp"), "half");
     writeFileSync(setup.folder.join("replica", "notes.tmp"), "of the user");
+    const pending = setup.folder.join("replica", "generations", "0123456789abcdef.tmp");
+    mkdirSync(`${pending}/snapshots`, { recursive: true });
+    writeFileSync(`${pending}/${snapshot0}`, "half");
     await setup.reopen().start();
+    expect(existsSync(pending)).toBe(false);
     expect(setup.files()).toEqual([snapshot0, wal0]);
     expect(existsSync(setup.folder.join("replica", "notes.tmp"))).toBe(true);
   });

@@ -103,12 +103,16 @@ function outputOf(folder: TempFolder): Buffer {
   return readFileSync(folder.join("out", "app.db"));
 }
 
+function namesIn(folder: TempFolder): Set<string> {
+  return new Set(readdirSync(folder.path, { recursive: true, encoding: "utf8" }));
+}
+
 /** The error of a restore, which must have left nothing. */
 async function restoreFailure(folder: TempFolder, options: Partial<RestoreOptions> = {}): Promise<LitestreamError> {
-  const before = readdirSync(folder.path, { recursive: true }).toSorted();
+  const before = namesIn(folder);
   const error = await failureOf(() => restoreFrom(folder, options));
   if (!isLitestreamError(error)) throw error;
-  expect(readdirSync(folder.path, { recursive: true }).toSorted()).toEqual(before);
+  expect(namesIn(folder)).toEqual(before);
   return error;
 }
 

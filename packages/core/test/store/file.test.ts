@@ -191,7 +191,11 @@ describe("FileStore", () => {
     mkdirSync(folder.join("g", "wal"), { recursive: true });
     for (const name of ["g/wal/1.wal.lz4.tmp", "g/2.tmp", "g/wal/1.wal", "other.tmp"])
       writeFileSync(folder.join(name), "");
-    expect(await store.removeTemporaries("g")).toEqual(["g/2.tmp", "g/wal/1.wal.lz4.tmp"]);
+    mkdirSync(folder.join("g", "3.tmp", "wal"), { recursive: true });
+    writeFileSync(folder.join("g", "3.tmp", "wal", "1.wal"), "");
+    expect((await store.list("")).map(({ key }) => key)).toEqual(["g/wal/1.wal"]);
+    expect(await store.removeTemporaries("g")).toEqual(["g/2.tmp", "g/3.tmp", "g/wal/1.wal.lz4.tmp"]);
+    expect(readdirSync(folder.join("g"))).toEqual(["wal"]);
     expect(readdirSync(join(folder.path, "g", "wal"))).toEqual(["1.wal"]);
     expect(existsSync(folder.join("other.tmp"))).toBe(true);
     expect(await store.removeTemporaries("none")).toEqual([]);

@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import { describeWal, type WalOptions } from "@litestream/testkit";
 import { WalChain, type WalFrame } from "../../src/wal/chain.ts";
 import { parseWalHeader } from "../../src/wal/header.ts";
-import { WalStreamVerifier } from "../../src/wal/stream.ts";
 
 const base: WalOptions = {
   pageSize: 1024,
@@ -85,49 +84,5 @@ describe("WalChain", () => {
     const whole = new WalChain(header);
     whole.extend(bytes.subarray(32));
     expect(second.end).toEqual(whole.end);
-  });
-});
-
-describe("WalStreamVerifier", () => {
-  test("finds the same frames however the stream is cut", () => {
-    const { bytes } = describeWal({ ...base, uncommitted: [{ pgno: 5, data: 5 }] });
-    for (const size of [1, 7, 31, 32, 33, 1047, 1048, 1049, 5000]) {
-      const verifier = new WalStreamVerifier("w");
-      const pages: number[] = [];
-      for (let start = 0; start < bytes.byteLength; start += size) {
-        verifier.push(bytes.subarray(start, start + size), (frame, within) => {
-          pages.push(frame.pgno);
-          const at = 32 + (pages.length - 1) * frameSize + 24;
-          expect(within.subarray(frame.pageStart, frame.pageStart + 1024)).toEqual(bytes.subarray(at, at + 1024));
-        });
-      }
-      expect(pages).toEqual([1, 2, 3, 5]);
-      expect(verifier.stop).toBe("end");
-      expect(verifier.sizeBytes).toBe(bytes.byteLength);
-      expect(verifier.chain?.commit.offset).toBe(32 + 3 * frameSize);
-    }
-  });
-
-  test("keeps what it holds back when the producer reuses its buffer", () => {
-    const { bytes } = describeWal(base);
-    const buffer = Buffer.alloc(1500);
-    const verifier = new WalStreamVerifier("w");
-    for (let start = 0; start < bytes.byteLength; start += buffer.byteLength) {
-      const size = Math.min(buffer.byteLength, bytes.byteLength - start);
-      buffer.set(bytes.subarray(start, start + size));
-      verifier.push(buffer.subarray(0, size));
-    }
-    expect(verifier.stop).toBe("end");
-    expect(verifier.chain?.commit.offset).toBe(bytes.byteLength);
-  });
-
-  test("tells a stream that ends inside a frame from one that breaks", () => {
-    const cut = new WalStreamVerifier("w");
-    cut.push(describeWal({ ...base, cutBytes: 10 }).bytes);
-    expect(cut.stop).toBe("short");
-    const broken = new WalStreamVerifier("w");
-    broken.push(describeWal({ ...base, wrongSaltAtFrame: 1 }).bytes);
-    expect(broken.stop).toBe("salt");
-    expect(broken.chain?.commit.offset).toBe(32);
   });
 });

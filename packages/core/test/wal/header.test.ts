@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { buildWal } from "@litestream/testkit";
-import { formatWalHeader, isPageSize, parseWalHeader } from "../../src/wal/header.ts";
+import { isPageSize } from "../../src/page-size.ts";
+import { formatWalHeader, parseWalHeader } from "../../src/wal/header.ts";
 
 const pageSizes = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
 

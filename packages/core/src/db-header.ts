@@ -7,8 +7,8 @@
  *         18     2  write and read version: 1 rollback journal, 2 WAL
  *         28     4  size of the database in pages
  */
-import { LitestreamError } from "../errors.ts";
-import { isPageSize } from "../wal/header.ts";
+import { LitestreamError } from "./errors.ts";
+import { isPageSize } from "./page-size.ts";
 
 export const dbHeaderSizeBytes = 100;
 const magic = "SQLite format 3\0";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { describeWal, type WalOptions } from "@litestream/testkit";
 import { isLitestreamError } from "../../src/errors.ts";
-import { scanWal, type WalScan } from "../../src/restore/wal-scan.ts";
+import { scanWal, type WalScan } from "../../src/wal/scan.ts";
 import { failureOf, inChunks } from "../bytes.ts";
 
 const options: WalOptions = {

@@ -1,6 +1,6 @@
 import { ChunkReader } from "../chunk-reader.ts";
-import { WalChain, type WalChainEnd, type WalFrame, type WalStop } from "../wal/chain.ts";
-import { frameSizeBytes, parseWalHeader, type WalHeader, walHeaderSizeBytes } from "../wal/header.ts";
+import { WalChain, type WalChainEnd, type WalFrame, type WalStop } from "./chain.ts";
+import { frameSizeBytes, parseWalHeader, type WalHeader, walHeaderSizeBytes } from "./header.ts";
 
 /** How much of a WAL is verified at once. */
 const scanSizeBytes = 1024 * 1024;

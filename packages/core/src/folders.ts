@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import type { FileOwner } from "../file-owner.ts";
-import { systemErrorCode } from "../errors.ts";
+import type { FileOwner } from "./file-owner.ts";
+import { systemErrorCode } from "./errors.ts";
 
 /** Litestream's modes for what has no database to take them from. */
 export const defaultFileMode = 0o600;

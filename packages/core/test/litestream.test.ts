@@ -1,0 +1,216 @@
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { committedPrefix, rowsDigest, schemaOf, spawnWriter, tempFolder, type TempFolder } from "@litestream/testkit";
+import { type LitestreamEvent, Litestream, type LitestreamOptions, openReplica, restore } from "../src/index.ts";
+import { inOtherProcess, insertRow, makeDatabase } from "./child.ts";
+
+/** Events of a Litestream, and a promise of the next one of a kind. */
+class Events {
+  readonly seen: LitestreamEvent[] = [];
+  readonly #waiting = new Set<{ isIt: (event: LitestreamEvent) => boolean; resolve: () => void }>();
+
+  readonly take = (event: LitestreamEvent): void => {
+    this.seen.push(event);
+    for (const waiter of this.#waiting) {
+      if (!waiter.isIt(event)) continue;
+      this.#waiting.delete(waiter);
+      waiter.resolve();
+    }
+  };
+
+  /** Resolves with the first event that satisfies `isIt`, of those seen from number `from` on or to come. */
+  async first(isIt: (event: LitestreamEvent) => boolean, from = 0): Promise<void> {
+    if (this.seen.slice(from).some(isIt)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.add({ isIt, resolve });
+    await promise;
+  }
+}
+
+function litestreamIn(
+  folder: TempFolder,
+  options: Partial<LitestreamOptions> = {},
+): { litestream: Litestream; events: Events } {
+  const events = new Events();
+  const litestream = new Litestream({
+    path: folder.join("app.db"),
+    replicas: [{ path: folder.join("replica") }],
+    onEvent: events.take,
+    ...options,
+  });
+  return { litestream, events };
+}
+
+async function restored(folder: TempFolder, replica = "replica"): Promise<string> {
+  const outputPath = folder.join(`${replica}-${crypto.randomUUID()}.db`);
+  await restore({ replica: openReplica({ path: folder.join(replica) }), outputPath });
+  return outputPath;
+}
+
+describe("Litestream", () => {
+  test("replicates by itself what a writer process commits, in any number of replicas", async () => {
+    await using folder = await tempFolder();
+    const path = folder.join("app.db");
+    await using writer = await spawnWriter({ path, seed: 1, transactions: 300, rate: 1000 });
+    await writer.waitFor(1);
+    const schema = schemaOf(path);
+    const replicas = ["a", "b"].map((name) => ({ name, path: folder.join(name) }));
+    const { litestream, events } = litestreamIn(folder, { replicas, minCheckpointPageCount: 50 });
+    await litestream.start();
+    await events.first(({ type }) => type === "replica-sync");
+    await writer.waitUntilDone();
+    for (const replica of ["a", "b"]) {
+      const isSync = (event: LitestreamEvent): boolean => event.type === "replica-sync" && event.replica === replica;
+      for (let committed = 0; committed < 300; ) {
+        const seen = events.seen.length;
+        committed = committedPrefix(await restored(folder, replica));
+        if (committed < 300) await events.first(isSync, seen);
+      }
+    }
+    const position = await litestream.stop();
+    expect(position).toEqual(litestream.replicas[0]?.lastPos());
+    for (const replica of ["a", "b"]) expect(committedPrefix(await restored(folder, replica))).toBe(300);
+    expect(events.seen.filter(({ type }) => type === "error")).toEqual([]);
+    expect(schemaOf(path)).toEqual(schema);
+  });
+
+  test("resolves `sync` with a position that every replica has", async () => {
+    await using folder = await tempFolder();
+    await makeDatabase(folder.join("app.db"));
+    const { litestream } = litestreamIn(folder, { monitorEnabled: false });
+    await using _running = litestream;
+    await litestream.start();
+    for (let i = 0; i < 3; i++) {
+      await inOtherProcess(folder.join("app.db"), insertRow);
+      const position = await litestream.sync();
+      for (const replica of litestream.replicas) expect(replica.lastPos()).toEqual(position);
+      expect(rowsDigest(await restored(folder))).toBe(rowsDigest(folder.join("app.db")));
+    }
+  });
+
+  test("waits for a database that is not there yet, says so once, and then replicates it", async () => {
+    await using folder = await tempFolder();
+    const { litestream, events } = litestreamIn(folder, { monitorIntervalMs: 20 });
+    await using _running = litestream;
+    await litestream.start();
+    await expect(litestream.sync()).rejects.toThrow("no database at");
+    writeFileSync(folder.join("app.db"), "");
+    await makeDatabase(folder.join("app.db"));
+    await events.first(({ type }) => type === "replica-sync");
+    expect(events.seen.filter(({ type }) => type === "waiting")).toHaveLength(1);
+    expect(events.seen.filter(({ type }) => type === "error")).toEqual([]);
+  });
+
+  test("begins a generation when another database takes the place of the one it replicates", async () => {
+    await using folder = await tempFolder();
+    const path = folder.join("app.db");
+    await makeDatabase(path);
+    const { litestream, events } = litestreamIn(folder, { monitorIntervalMs: 20 });
+    await using _running = litestream;
+    await litestream.start();
+    await events.first(({ type }) => type === "replica-sync");
+    const before = litestream.position()?.generation;
+    for (const suffix of ["-wal", "-shm"]) rmSync(`${path}${suffix}`);
+    await makeDatabase(folder.join("other.db"), { rows: 77 });
+    await inOtherProcess(folder.join("other.db"), `db.run("PRAGMA wal_checkpoint(TRUNCATE)")`);
+    renameSync(folder.join("other.db"), path);
+    await events.first((event) => event.type === "replica-sync" && event.position.generation !== before);
+    await litestream.stop();
+    expect(rowsDigest(await restored(folder))).toBe(rowsDigest(path));
+  });
+
+  test("keeps capturing while a replica fails, and catches up when it can", async () => {
+    await using folder = await tempFolder();
+    const path = folder.join("app.db");
+    await makeDatabase(path);
+    const { litestream, events } = litestreamIn(folder, { monitorIntervalMs: 20 });
+    await using _running = litestream;
+    await litestream.start();
+    await events.first(({ type }) => type === "replica-sync");
+    const generation = litestream.position()?.generation ?? "";
+    const wal = folder.join("replica", "generations", generation, "wal");
+    renameSync(wal, `${wal}-away`);
+    writeFileSync(wal, "in the way");
+    await inOtherProcess(path, insertRow);
+    await events.first(({ type }) => type === "error");
+    rmSync(wal);
+    renameSync(`${wal}-away`, wal);
+    const position = await litestream.sync();
+    expect(position).toEqual(litestream.position() ?? position);
+    expect(position.generation as string).toBe(generation);
+  });
+
+  test("changes nothing on disk when it refuses to start", async () => {
+    await using folder = await tempFolder();
+    writeFileSync(folder.join("app.db"), "no database");
+    const { litestream } = litestreamIn(folder);
+    await expect(litestream.start()).rejects.toThrow("not a SQLite database");
+    rmSync(folder.join("app.db"));
+    await makeDatabase(folder.join("app.db"));
+    const names = readdirSync(folder.path);
+    const nowhere = litestreamIn(folder, { replicas: [{ path: folder.join("no", "where") }] }).litestream;
+    await expect(nowhere.start()).rejects.toThrow("does not exist");
+    expect(readdirSync(folder.path)).toEqual(names);
+  });
+
+  test("refuses replicas that would get in each other's way, or in ours", () => {
+    const make = (...replicas: { path: string; name?: string }[]): (() => Litestream) => {
+      return () => new Litestream({ path: "/x/app.db", replicas });
+    };
+    expect(make()).toThrow("it has no replica");
+    expect(make({ path: "/r" }, { path: "/s" })).toThrow("two replicas have one name");
+    expect(make({ path: "/r", name: "a" }, { path: "/r/", name: "b" })).toThrow("two replicas have one folder");
+    expect(make({ path: "/x/.app.db-litestream/r" })).toThrow("lies in the meta directory");
+  });
+
+  test("stops once, however often it is asked to, and leaves no lock behind", async () => {
+    await using folder = await tempFolder();
+    await makeDatabase(folder.join("app.db"));
+    const { litestream, events } = litestreamIn(folder);
+    await litestream.start();
+    await Promise.all([litestream.stop(), litestream.stop()]);
+    expect(events.seen.filter(({ type }) => type === "stopped")).toHaveLength(1);
+    const again = litestreamIn(folder);
+    await again.litestream.start();
+    await again.litestream.stop();
+    expect(again.events.seen).toContainEqual(expect.objectContaining({ type: "opened", resumed: true }));
+  });
+
+  test("is not stopped by an observer that throws", async () => {
+    await using folder = await tempFolder();
+    await makeDatabase(folder.join("app.db"));
+    const onEvent = (): void => {
+      throw new Error("observer");
+    };
+    const { litestream } = litestreamIn(folder, { onEvent });
+    await using _running = litestream;
+    await litestream.start();
+    await litestream.sync();
+  });
+});
+
+describe("a process that ends without stopping Litestream", () => {
+  for (const ending of ["process.exit(3)", "throw new Error('crash')", "process.kill(process.pid, 'SIGKILL')"]) {
+    test(`leaves the WAL to its users: ${ending}`, async () => {
+      await using folder = await tempFolder();
+      const path = folder.join("app.db");
+      await makeDatabase(path);
+      mkdirSync(folder.join("replica"));
+      const size = statSync(`${path}-wal`).size;
+      const program = `
+        import { Litestream } from ${JSON.stringify(`${import.meta.dirname}/../src/index.ts`)};
+        const litestream = new Litestream({
+          path: ${JSON.stringify(path)},
+          replicas: [{ path: ${JSON.stringify(folder.join("replica"))} }],
+        });
+        await litestream.start();
+        await litestream.sync();
+        ${ending};`;
+      const child = Bun.spawn([process.execPath, "-e", program], { stdout: "ignore", stderr: "ignore" });
+      expect(await child.exited).not.toBe(0);
+      expect(statSync(`${path}-wal`).size).toBe(size);
+      expect(await inOtherProcess(path, `return db.query("SELECT count(*) AS n FROM t").get()`)).toEqual({ n: 10 });
+      expect(rowsDigest(await restored(folder))).toBe(rowsDigest(path));
+    });
+  }
+});

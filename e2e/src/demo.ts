@@ -45,7 +45,8 @@ class Demo {
     const reported = acknowledgedBefore(writer.acknowledged(), replicator.asOfMs());
     const first = await this.#loseAndRestore();
     const acknowledged = writer.lastAcknowledged();
-    require(first >= reported, `transaction ${reported} was reported as replicated, and ${first} is the last one restored`);
+    require(first >=
+      reported, `transaction ${reported} was reported as replicated, and ${first} is the last one restored`);
     line("restored", `${count(first)} transactions; all ${count(reported)} that were reported are there`);
     const lost = Math.max(0, acknowledged - first);
     line("lost", `${count(lost)} of ${count(acknowledged)} acknowledged: those of the last moment, not yet copied`);
@@ -89,7 +90,10 @@ class Demo {
     const acknowledgements = writer.acknowledged();
     const walBytes = replicator.events().reduce((sum, event) => sum + (event.type === "sync" ? event.bytes : 0), 0);
     const written = count(acknowledgements.length);
-    line("written", `${written} transactions, ${bytes(walBytes)} of WAL; app.db has ${bytes(statSync(this.#dbPath).size)}`);
+    line(
+      "written",
+      `${written} transactions, ${bytes(walBytes)} of WAL; app.db has ${bytes(statSync(this.#dbPath).size)}`,
+    );
     const replica = openReplica({ path: this.#replicaPath });
     const [generations, wals] = [(await replica.generations()).length, (await replica.wals()).length];
     const size = bytes(folderSizeBytes(this.#replicaPath));
@@ -152,7 +156,8 @@ for (const [signal, number] of [
 ] as const) {
   process.once(signal, () => {
     isInterrupted = true;
-    void everything.disposeAsync().finally(() => process.exit(128 + number));
+    const end = (): never => process.exit(128 + number);
+    everything.disposeAsync().then(end, end);
   });
 }
 try {

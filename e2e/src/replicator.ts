@@ -24,7 +24,7 @@ export interface ReplicatorOptions {
 export interface ReplicatorExit {
   /** Null when a signal ended it. */
   readonly exitCode: number | null;
-  readonly signal: string | null;
+  readonly signal: NodeJS.Signals | number | null;
   readonly stderr: string;
 }
 
@@ -173,7 +173,7 @@ export class Replicator implements AsyncDisposable {
         if (size === 0) break;
         this.#readBytes += size;
         // Latin-1 keeps a character apart that lies across two reads.
-        this.#held += buffer.latin1Slice(0, size);
+        this.#held += buffer.toString("latin1", 0, size);
       }
     } finally {
       closeSync(fd);

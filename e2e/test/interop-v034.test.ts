@@ -155,7 +155,7 @@ testWith034(
     expect(during.committed).toBeGreaterThanOrEqual(acknowledgedBefore(writer.acknowledged(), asOfMs));
     await writer.waitUntilDone();
     await ours.waitForReplicated(({ position }) => /\/0000000[2-9a-f]:/.test(position));
-    expect(await stage.restoreWithTheirs()).toBeDefined();
+    expect((await stage.restoreWithTheirs()).committed).toBeGreaterThan(during.committed);
 
     expect(await ours.kill("SIGTERM")).toMatchObject({ exitCode: 0 });
     await writer.stop();

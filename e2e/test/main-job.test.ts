@@ -15,39 +15,35 @@ import { loseDatabase } from "../src/database-files.ts";
 import { startReplicator } from "../src/replicator.ts";
 
 for (const pageSize of [512, 4096, 65_536]) {
-  test(
-    `replicate and restore give every acknowledged transaction back, page size ${pageSize}`,
-    async () => {
-      await using folder = await tempFolder();
-      const dbPath = folder.join("app.db");
-      const replicaPath = folder.join("replica");
-      const outputPath = folder.join("restored.db");
-      await using writer = await spawnWriter({
-        path: dbPath,
-        seed: pageSize,
-        pageSize,
-        transactions: 1200,
-        pagesPerTransaction: pageSize === 65_536 ? 2 : 8,
-        whenDone: "hold",
-      });
-      const schema = schemaOf(dbPath);
+  test(`replicate and restore give every acknowledged transaction back, page size ${pageSize}`, async () => {
+    await using folder = await tempFolder();
+    const dbPath = folder.join("app.db");
+    const replicaPath = folder.join("replica");
+    const outputPath = folder.join("restored.db");
+    await using writer = await spawnWriter({
+      path: dbPath,
+      seed: pageSize,
+      pageSize,
+      transactions: 1200,
+      pagesPerTransaction: pageSize === 65_536 ? 2 : 8,
+      whenDone: "hold",
+    });
+    const schema = schemaOf(dbPath);
 
-      await using replicator = await startReplicator({ dbPath, replicaPath, workPath: folder.join("work") });
-      await replicator.waitForReplicated();
-      await writer.waitUntilDone();
-      expect(await replicator.kill("SIGTERM")).toMatchObject({ exitCode: 0, signal: null });
-      expect(replicator.events().filter(({ type }) => type === "error" || type === "warning")).toEqual([]);
-      expect(replicator.events().filter(({ type }) => type === "generation")).toHaveLength(1);
-      expect(schemaOf(dbPath)).toEqual(schema);
-      await writer.stop();
-      await loseDatabase(dbPath);
+    await using replicator = await startReplicator({ dbPath, replicaPath, workPath: folder.join("work") });
+    await replicator.waitForReplicated();
+    await writer.waitUntilDone();
+    expect(await replicator.kill("SIGTERM")).toMatchObject({ exitCode: 0, signal: null });
+    expect(replicator.events().filter(({ type }) => type === "error" || type === "warning")).toEqual([]);
+    expect(replicator.events().filter(({ type }) => type === "generation")).toHaveLength(1);
+    expect(schemaOf(dbPath)).toEqual(schema);
+    await writer.stop();
+    await loseDatabase(dbPath);
 
-      expect(await restoreWithCommand(replicaPath, outputPath)).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
-      expect(verifyWorkload(outputPath)).toBe(1200);
-      expect(schemaOf(outputPath)).toEqual(schema);
-    },
-    180_000,
-  );
+    expect(await restoreWithCommand(replicaPath, outputPath)).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
+    expect(verifyWorkload(outputPath)).toBe(1200);
+    expect(schemaOf(outputPath)).toEqual(schema);
+  }, 180_000);
 }
 
 test("SIGTERM, with the writer going on, replicates everything acknowledged until then", async () => {

@@ -104,7 +104,7 @@ describe("the rules themselves", () => {
     expect(findDatabaseOpens(files)).toEqual([
       "packages/core/src/restore/a.ts:1 imports bun:sqlite, which only packages/core/src/sqlite/ may",
       "packages/core/src/restore/a.ts:2 uses Bun.file, whose closing drops SQLite's locks on a database",
-      "packages/core/src/replica/b.ts:1 imports openSync; in core only sqlite, shadow, store and restore open files",
+      "packages/core/src/replica/b.ts:1 imports openSync; in core, files are opened through LocalFile and the stores",
       "packages/core/src/shadow/c.ts:1 opens a database's file, which only packages/core/src/sqlite/ may",
     ]);
   });

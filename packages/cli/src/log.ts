@@ -62,7 +62,8 @@ export class Log {
       case "snapshot":
         this.line(
           `${event.db}: snapshot ${event.generation}/${formatWalIndex(event.index)} in replica ${event.replica}: ` +
-            `${formatBytes(event.bytes)} stored as ${formatBytes(event.sizeBytes)} in ${formatDurationMs(event.durationMs)}`,
+            `${formatBytes(event.bytes)} stored as ${formatBytes(event.sizeBytes)}` +
+            ` in ${formatDurationMs(event.durationMs)}`,
         );
         return;
       case "replica-sync":

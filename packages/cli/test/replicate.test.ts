@@ -25,7 +25,8 @@ test("what replicate has reported at its end, restore brings back, by argument a
   const trace = join(folder, "trace");
   writeFileSync(
     config,
-    `dbs:\n  - path: ${db}\n    replicas:\n      - path: ${folder}/one\n      - { name: two, url: "file://${folder}/two" }\n`,
+    `dbs:\n  - path: ${db}\n    replicas:\n      - path: ${folder}/one\n` +
+      `      - { name: two, url: "file://${folder}/two" }\n`,
   );
   {
     using database = new Database(db);

@@ -41,8 +41,8 @@ export type LitestreamEventBody =
       readonly durationMs: number;
     }
   /**
-   * `position` is durable in the replica and can be restored; said when it is found out and whenever it moves. Everything that was committed at `asOfMs`
-   * (milliseconds since 1970, as `Date.now()`) lies at or before it.
+   * `position` is durable in the replica and can be restored; said when it is found out and whenever it moves.
+   * Everything that was committed at `asOfMs` (milliseconds since 1970, as `Date.now()`) lies at or before it.
    */
   | {
       readonly type: "replica-sync";

@@ -54,6 +54,7 @@ export class Litestream {
   #isWaiting = false;
   #capturedAtMs = 0;
   #pending: ReturnType<typeof setTimeout> | undefined;
+  #capturing: Promise<void> | undefined;
   #startingReplicas: Promise<void> | undefined;
   #stopping: Promise<Position | undefined> | undefined;
 
@@ -150,6 +151,7 @@ export class Litestream {
   async #stop(): Promise<Position | undefined> {
     this.#monitor.stop();
     clearTimeout(this.#pending);
+    await this.#capturing;
     await this.#startingReplicas?.catch(() => undefined);
     await Promise.all(this.replicas.map((replica) => replica.stop()));
     try {
@@ -195,7 +197,7 @@ export class Litestream {
     const waitMs = Math.max(0, this.#capturedAtMs + coalesceMs - performance.now());
     this.#pending = setTimeout(() => {
       this.#pending = undefined;
-      void this.#capture();
+      this.#capturing = this.#capture();
     }, waitMs);
   }
 

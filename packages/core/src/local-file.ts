@@ -17,8 +17,8 @@ import type { FileOwner } from "./file-owner.ts";
 import { defaultFileMode, makeFolders, syncFolder, whereSupported } from "./folders.ts";
 
 /**
- * An open file, read and written at positions: never a live database, which has an owner of its own. Synchronous; throws
- * the errors of the system as they are.
+ * An open file, read and written at positions: never a live database, which has an owner of its own. Synchronous;
+ * throws the errors of the system as they are.
  */
 export class LocalFile implements Disposable {
   readonly path: string;

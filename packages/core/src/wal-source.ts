@@ -25,8 +25,8 @@ export interface SourceSnapshot extends Disposable {
   /** The WAL that has to be applied from its beginning. */
   readonly index: WalIndex;
   /**
-   * The bytes of the database file. Others may move frames into the file meanwhile, so they are exact only together with
-   * the WAL up to `end()`.
+   * The bytes of the database file. Others may move frames into the file meanwhile, so they are exact only together
+   * with the WAL up to `end()`.
    */
   content(): AsyncIterable<Uint8Array>;
   /** To be called when the content was read: the position that a replica must hold before it shows the snapshot. */

@@ -31,4 +31,7 @@ export async function makeDatabase(path: string, options: { pageSize?: number; r
   );
 }
 
-export const insertRow = `db.run("PRAGMA wal_autocheckpoint = 0"); db.run("INSERT INTO t (data) VALUES (randomblob(3000))");`;
+/** A script for `inOtherProcess` that commits one row and checkpoints nothing. */
+export const insertRow = `
+  db.run("PRAGMA wal_autocheckpoint = 0");
+  db.run("INSERT INTO t (data) VALUES (randomblob(3000))");`;

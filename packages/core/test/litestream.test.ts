@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { committedPrefix, rowsDigest, schemaOf, spawnWriter, tempFolder, type TempFolder } from "@litestream/testkit";
 import { type LitestreamEvent, Litestream, type LitestreamOptions, openReplica, restore } from "../src/index.ts";
+import { failureOf } from "./bytes.ts";
 import { inOtherProcess, insertRow, makeDatabase } from "./child.ts";
 
 /** Events of a Litestream, and a promise of the next one of a kind. */
@@ -61,7 +62,7 @@ describe("Litestream", () => {
     await writer.waitUntilDone();
     for (const replica of ["a", "b"]) {
       const isSync = (event: LitestreamEvent): boolean => event.type === "replica-sync" && event.replica === replica;
-      for (let committed = 0; committed < 300; ) {
+      for (let committed = 0; committed < 300;) {
         const seen = events.seen.length;
         committed = committedPrefix(await restored(folder, replica));
         if (committed < 300) await events.first(isSync, seen);
@@ -93,7 +94,10 @@ describe("Litestream", () => {
     const { litestream, events } = litestreamIn(folder, { monitorIntervalMs: 20 });
     await using _running = litestream;
     await litestream.start();
-    await expect(litestream.sync()).rejects.toThrow("no database at");
+    expect(await failureOf(() => litestream.sync())).toHaveProperty(
+      "message",
+      expect.stringContaining("no database at"),
+    );
     writeFileSync(folder.join("app.db"), "");
     await makeDatabase(folder.join("app.db"));
     await events.first(({ type }) => type === "replica-sync");
@@ -144,12 +148,15 @@ describe("Litestream", () => {
     await using folder = await tempFolder();
     writeFileSync(folder.join("app.db"), "no database");
     const { litestream } = litestreamIn(folder);
-    await expect(litestream.start()).rejects.toThrow("not a SQLite database");
+    expect(await failureOf(() => litestream.start())).toHaveProperty(
+      "message",
+      expect.stringContaining("not a SQLite database"),
+    );
     rmSync(folder.join("app.db"));
     await makeDatabase(folder.join("app.db"));
     const names = readdirSync(folder.path);
     const nowhere = litestreamIn(folder, { replicas: [{ path: folder.join("no", "where") }] }).litestream;
-    await expect(nowhere.start()).rejects.toThrow("does not exist");
+    expect(await failureOf(() => nowhere.start())).toHaveProperty("message", expect.stringContaining("does not exist"));
     expect(readdirSync(folder.path)).toEqual(names);
   });
 
@@ -173,7 +180,7 @@ describe("Litestream", () => {
     const again = litestreamIn(folder);
     await again.litestream.start();
     await again.litestream.stop();
-    expect(again.events.seen).toContainEqual(expect.objectContaining({ type: "opened", resumed: true }));
+    expect(again.events.seen.some((event) => event.type === "opened" && event.resumed)).toBe(true);
   });
 
   test("is not stopped by an observer that throws", async () => {

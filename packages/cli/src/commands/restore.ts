@@ -94,13 +94,15 @@ async function restoreTo(
   const result = await restoreDatabase({ replica, outputPath, generation, signal, onProgress });
   if (result.droppedBytes > 0) {
     say(
-      `warning: the last ${formatBytes(result.droppedBytes)} of WAL in ${replica.location} are no whole transaction and ` +
+      `warning: the last ${formatBytes(result.droppedBytes)} of WAL in ${replica.location}` +
+        ` are no whole transaction and ` +
         "were left out: whoever wrote them was interrupted there, and never reported them as replicated",
     );
   }
   if (!verbose && !process.stderr.isTTY) return;
   say(
-    `restored ${outputPath} from replica ${replica.name} (${replica.location}) at ${formatPosition(result.position)}: ` +
+    `restored ${outputPath} from replica ${replica.name} (${replica.location})` +
+      ` at ${formatPosition(result.position)}: ` +
       `${formatBytes(result.sizeBytes)} in ${formatDurationMs(performance.now() - startedMs)}`,
   );
 }

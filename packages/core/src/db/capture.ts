@@ -76,8 +76,8 @@ export function decideResume(tail: ShadowTail, view: WalIndexView): GenerationRe
 }
 
 /**
- * Which read lock a transaction got that began between `before` and `after`: one that finds everything backfilled sits on
- * WAL_READ_LOCK(0), any other on a mark. Where the two views differ it may be either.
+ * Which read lock a transaction got that began between `before` and `after`: one that finds everything backfilled sits
+ * on WAL_READ_LOCK(0), any other on a mark. Where the two views differ it may be either.
  */
 export function mayBeOnLockZero(before: WalIndexView, after: WalIndexView): boolean {
   return isBackfilled(before) || isBackfilled(after);

@@ -32,19 +32,19 @@ export interface CheckpointOutcome {
  * then `lock.isHeld` is false.
  */
 export function checkpoint(mode: CheckpointMode, parts: CheckpointParts): CheckpointOutcome {
-  const { lock, writer, copy, flush } = parts;
+  const { lock, writer } = parts;
   // The bulk goes while writers go on: a newer read mark lets it be moved.
-  lock.handOver(copy);
+  lock.handOver(() => parts.copy());
   const bulk = lock.free.checkpointPassive();
-  copy();
-  flush();
+  parts.copy();
+  parts.flush();
 
   writer.setBusyTimeout(mode === "FORCED" ? parts.busyTimeoutMs : Math.min(writeLockWaitMs, parts.busyTimeoutMs));
   if (!writer.tryBeginImmediate()) return { ...bulk, complete: false, writeLockMs: 0 };
   const lockedAtMs = performance.now();
   try {
     // Nobody can append now: what this copies is all there will be of this WAL, if it can be moved as a whole.
-    copy();
+    parts.copy();
     const result = moveRemainder(mode, parts);
     return { ...result, writeLockMs: performance.now() - lockedAtMs };
   } finally {

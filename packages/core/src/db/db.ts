@@ -232,7 +232,7 @@ export class Db implements WalSource {
     this.#opened().shadow.deleteBefore(position.generation, walIndex(position.index - 1));
   }
 
-  /** Closes connections first, then the descriptors of the database: the order keeps the locks of others in this process. */
+  /** Closes connections first, then the descriptors of the database, so that no lock is lost while it is needed. */
   close(): void {
     const open = this.#open;
     if (open === undefined) return;

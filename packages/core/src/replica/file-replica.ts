@@ -277,8 +277,8 @@ export class FileReplica implements Replica<WalSource> {
   }
 
   /**
-   * Neither a WAL without its snapshot nor a snapshot without its WAL may be found by a restore, whenever we are killed: it
-   * would take the generation for the newest. So a generation is built aside, and shows itself by one rename.
+   * Neither a WAL without its snapshot nor a snapshot without its WAL may be found by a restore, whenever we are
+   * killed: it would take the generation for the newest. So it is built aside, and shows itself by one rename.
    */
   async #appearAtOnce<Result>(generation: Generation, build: () => Promise<Result>): Promise<Result> {
     // A folder that is there already, left by somebody else without a snapshot, can only get better.
@@ -445,7 +445,7 @@ export class FileReplica implements Replica<WalSource> {
   }
 }
 
-/** True when the source's WAL has the chain's salts, and at its end the chain's running checksum: so all of it is the same. */
+/** True when the source's WAL has the chain's salts, and at its end the chain's checksum: so all of it is the same. */
 function endsLike(chain: WalChain, wal: SourceWal): boolean {
   const header = new Uint8Array(walHeaderSizeBytes);
   wal.readAt(header, 0);

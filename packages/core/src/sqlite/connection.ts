@@ -20,7 +20,7 @@ export interface CheckpointResult {
 export class Connection {
   readonly #path: string;
   readonly #db: Database;
-  readonly #read: Statement;
+  readonly #read: Statement<unknown, []>;
   #inTransaction = false;
 
   /** @throws LitestreamError DATABASE_BUSY, DATABASE_INVALID or DATABASE_UNAVAILABLE */
@@ -33,7 +33,7 @@ export class Connection {
       db.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
       db.run("PRAGMA wal_autocheckpoint = 0");
       // Reads the header of page 1, which takes a read lock, without parsing the schema.
-      this.#read = db.prepare("PRAGMA user_version");
+      this.#read = db.prepare<unknown, []>("PRAGMA user_version");
     } catch (error) {
       db?.close();
       throw asDatabaseError(error, path, "open");
@@ -63,10 +63,14 @@ export class Connection {
   enableWal(): void {
     const mode = this.#get("PRAGMA journal_mode = wal", "turn on WAL mode of")["journal_mode"];
     if (mode === "wal") return;
-    throw new LitestreamError("DATABASE_UNAVAILABLE", `cannot turn on WAL mode of ${this.#path}: it stays "${mode}"`, {
-      path: this.#path,
-      hint: "WAL mode needs a local file system with shared memory.",
-    });
+    throw new LitestreamError(
+      "DATABASE_UNAVAILABLE",
+      `cannot turn on WAL mode of ${this.#path}: it stays "${String(mode)}"`,
+      {
+        path: this.#path,
+        hint: "WAL mode needs a local file system with shared memory.",
+      },
+    );
   }
 
   /** Begins a read transaction and takes its read lock. */

@@ -2,8 +2,8 @@ import { Database } from "bun:sqlite";
 import { errorMessage, LitestreamError } from "../errors.ts";
 
 /**
- * Held while a database is replicated, so that a second replicator is refused: an exclusive lock on a small SQLite file.
- * The kernel frees it with the process, however that ends; a pid in a file would prove nothing.
+ * Held while a database is replicated, so that a second replicator is refused: an exclusive lock on a small SQLite
+ * file. The kernel frees it with the process, however that ends; a pid in a file would prove nothing.
  */
 export class ReplicatorLock {
   readonly #db: Database;

@@ -26,8 +26,8 @@ export function readWalHeader(source: ReadAt): WalHeader {
 }
 
 /**
- * Extends `chain` over the frames of `source` up to the file offset `untilOffset` (to the end where absent), giving each
- * verified chunk to `onChunk` before the next is read.
+ * Extends `chain` over the frames of `source` up to the file offset `untilOffset` (to the end where absent), giving
+ * each verified chunk to `onChunk` before the next is read.
  * @returns why it stopped; `end` when everything up to there was verified
  */
 export function extendChain(

@@ -148,33 +148,37 @@ describe("Db.open after an earlier run", () => {
     }
   });
 
-  const resumes: Record<string, { change: (path: string, shadow: string) => Promise<unknown> | void; reason: string }> = {
-    "the WAL was restarted": {
-      change: (path) => inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(RESTART)"); ${insertRow}`),
-      reason: "wal restarted while not replicating",
-    },
-    "the WAL was restarted twice": {
-      change: (path) =>
-        inOtherProcess(path, `for (let i = 0; i < 2; i++) { db.run("PRAGMA wal_checkpoint(RESTART)"); ${insertRow} }`),
-      reason: "wal restarted while not replicating",
-    },
-    "the WAL was truncated": {
-      change: (path) => inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(TRUNCATE)")`),
-      reason: "wal restarted while not replicating",
-    },
-    "a byte of the shadow WAL's header changed": {
-      change: (_path, shadow) => flip(shadow, 13),
-      reason: "shadow wal damaged",
-    },
-    "the shadow WAL is gone": {
-      change: (_path, shadow) => inRemoved(shadow),
-      reason: "no shadow wal",
-    },
-    "the name of the generation is no such name": {
-      change: (path) => writeFileSync(path.replace("app.db", ".app.db-litestream/generation"), "zzz\n"),
-      reason: "no generation exists",
-    },
-  };
+  const resumes: Record<string, { change: (path: string, shadow: string) => Promise<unknown> | void; reason: string }> =
+    {
+      "the WAL was restarted": {
+        change: (path) => inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(RESTART)"); ${insertRow}`),
+        reason: "wal restarted while not replicating",
+      },
+      "the WAL was restarted twice": {
+        change: (path) =>
+          inOtherProcess(
+            path,
+            `for (let i = 0; i < 2; i++) { db.run("PRAGMA wal_checkpoint(RESTART)"); ${insertRow} }`,
+          ),
+        reason: "wal restarted while not replicating",
+      },
+      "the WAL was truncated": {
+        change: (path) => inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(TRUNCATE)")`),
+        reason: "wal restarted while not replicating",
+      },
+      "a byte of the shadow WAL's header changed": {
+        change: (_path, shadow) => flip(shadow, 13),
+        reason: "shadow wal damaged",
+      },
+      "the shadow WAL is gone": {
+        change: (_path, shadow) => inRemoved(shadow),
+        reason: "no shadow wal",
+      },
+      "the name of the generation is no such name": {
+        change: (path) => writeFileSync(path.replace("app.db", ".app.db-litestream/generation"), "zzz\n"),
+        reason: "no generation exists",
+      },
+    };
   for (const [name, { change, reason }] of Object.entries(resumes)) {
     test(`begins a generation when ${name}`, async () => {
       await using folder = await tempFolder();
@@ -279,7 +283,7 @@ describe("Db.sync", () => {
     }
   });
 
-  test("holds its locks through snapshots, checkpoints and hand-overs: no descriptor of the database is closed", async () => {
+  test("keeps its locks through snapshots, checkpoints and hand-overs, since it closes no descriptor", async () => {
     await using folder = await tempFolder();
     const path = await databaseIn(folder);
     using opened = openDb(path, always);

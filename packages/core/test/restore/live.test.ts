@@ -5,6 +5,8 @@ import { walIndex } from "../../src/position.ts";
 import type { ReplicaReader } from "../../src/replica-reader.ts";
 import { restore } from "../../src/restore/restore.ts";
 
+import { failureOf } from "../bytes.ts";
+
 const generation = newGeneration();
 const createdAt = new Date(0);
 
@@ -15,7 +17,7 @@ function walInfo(index: number): WalInfo {
 
 /** A replica whose listings of WAL are those given, the last one for good; nothing in it can be read. */
 function listingReplica(listings: WalInfo[][]): ReplicaReader & { listed: number } {
-  const unreadable = async function* (): AsyncIterable<Uint8Array> {
+  const unreadable = (): AsyncIterable<Uint8Array> => {
     throw new Error("reading was begun");
   };
   return {
@@ -26,7 +28,9 @@ function listingReplica(listings: WalInfo[][]): ReplicaReader & { listed: number
     generations: () => Promise.resolve([generation]),
     generationStats: () => Promise.reject(new Error("not asked for")),
     snapshots: () =>
-      Promise.resolve([{ generation, index: walIndex(0), path: "0.snapshot", sizeBytes: 1, createdAt, compressed: true }]),
+      Promise.resolve([
+        { generation, index: walIndex(0), path: "0.snapshot", sizeBytes: 1, createdAt, compressed: true },
+      ]),
     wals() {
       const listing = listings[Math.min(this.listed, listings.length - 1)] ?? [];
       this.listed += 1;
@@ -40,7 +44,7 @@ function listingReplica(listings: WalInfo[][]): ReplicaReader & { listed: number
 test("restore lists again when a WAL that is being compressed was in neither form in the listing", async () => {
   const whole = [walInfo(0), walInfo(1), walInfo(2)];
   const replica = listingReplica([[walInfo(0), walInfo(2)], whole]);
-  await expect(restore({ replica, outputPath: `/nowhere-${generation}/out.db` })).rejects.not.toMatchObject({
+  expect(await failureOf(() => restore({ replica, outputPath: `/nowhere-${generation}/out.db` }))).not.toMatchObject({
     code: "BACKUP_INCOMPLETE",
   });
   expect(replica.listed).toBe(2);
@@ -48,7 +52,7 @@ test("restore lists again when a WAL that is being compressed was in neither for
 
 test("restore gives up when the WAL stays missing", async () => {
   const replica = listingReplica([[walInfo(0), walInfo(2)]]);
-  await expect(restore({ replica, outputPath: `/nowhere-${generation}/out.db` })).rejects.toMatchObject({
+  expect(await failureOf(() => restore({ replica, outputPath: `/nowhere-${generation}/out.db` }))).toMatchObject({
     code: "BACKUP_INCOMPLETE",
   });
 });

@@ -8,7 +8,13 @@ const base: WalOptions = {
   salt1: 11,
   salt2: 22,
   transactions: [
-    { pages: [{ pgno: 1, data: 1 }, { pgno: 2, data: 2 }], commitPageCount: 2 },
+    {
+      pages: [
+        { pgno: 1, data: 1 },
+        { pgno: 2, data: 2 },
+      ],
+      commitPageCount: 2,
+    },
     { pages: [{ pgno: 3, data: 3 }], commitPageCount: 3 },
   ],
 };

@@ -6,7 +6,14 @@ import { formatWalHeader, parseWalHeader } from "../../src/wal/header.ts";
 const pageSizes = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
 
 function headerOf(pageSize: number, bigEndianChecksum: boolean): Uint8Array {
-  const wal = buildWal({ pageSize, bigEndianChecksum, checkpointSequence: 7, salt1: 0xfedcba98, salt2: 3, transactions: [] });
+  const wal = buildWal({
+    pageSize,
+    bigEndianChecksum,
+    checkpointSequence: 7,
+    salt1: 0xfedcba98,
+    salt2: 3,
+    transactions: [],
+  });
   return wal.subarray(0, 32);
 }
 

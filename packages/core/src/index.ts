@@ -32,5 +32,5 @@ export type { WalSource } from "./wal-source.ts";
 export { compressLz4 } from "./lz4/frame-writer.ts";
 export { decompressLz4 } from "./lz4/frame-reader.ts";
 export { WalChain, type WalChainEnd, type WalFrame, type WalStop } from "./wal/chain.ts";
-export { formatWalHeader, parseWalHeader, type Salts, type WalHeader } from "./wal/header.ts";
+export { formatWalHeader, frameSizeBytes, parseWalHeader, type Salts, type WalHeader } from "./wal/header.ts";
 export { parseWalIndex as parseWalIndexHeader, type WalIndexView } from "./sqlite/wal-index.ts";

@@ -40,7 +40,8 @@ function writeWal(path: string, pageSize: number): void {
   db.run("PRAGMA wal_autocheckpoint = 0");
   db.run("PRAGMA synchronous = OFF");
   db.run("CREATE TABLE t (data BLOB)");
-  db.run(`INSERT INTO t WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ${walSizeBytes / 60_000})
+  db.run(`
+    INSERT INTO t WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ${walSizeBytes / 60_000})
     SELECT randomblob(60000) FROM c`);
   kept.push(db);
 }

@@ -7,8 +7,8 @@ export interface Lag {
 }
 
 /**
- * From the moment a transaction was acknowledged to its report as replicated, over those that were acknowledged once the
- * replica was there and that were reported; undefined if there are none.
+ * From the moment a transaction was acknowledged to its report as replicated, over those that were acknowledged once
+ * the replica was there and that were reported; undefined if there are none.
  */
 export function lagOf(
   acknowledgements: readonly Acknowledgement[],

@@ -1,7 +1,8 @@
 /**
  * Snapshot and restore of a large database, and the memory they take. As a command:
  *
- *     sh scripts/run bun e2e/src/large.ts [MEGABYTES]     # default 2000; needs three times that in the temporary folder
+ *     sh scripts/run bun e2e/src/large.ts [MEGABYTES]     # default 2000; needs three times that in the temporary
+ *                                                         # folder
  *
  * It prints a table, and exits with 1 where a process took 150 MB or more, or the restored database is another.
  */

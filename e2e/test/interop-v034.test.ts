@@ -42,7 +42,10 @@ class Stage implements AsyncDisposable {
     return this.#folder.join("replica");
   }
 
-  /** An application that leaves the replicators time for checkpoints, and whose own checkpoints restart the WAL; with `autocheckpointPages` 0 it makes none. */
+  /**
+   * An application that leaves the replicators time for checkpoints, and whose own checkpoints restart the WAL; with
+   * `autocheckpointPages` 0 it makes none.
+   */
   startWriter(options: { transactions?: number; autocheckpointPages?: number } = {}): Promise<WriterProcess> {
     return spawnWriter({
       path: this.dbPath,
@@ -185,7 +188,7 @@ testWith034(
 );
 
 testWith034(
-  "a database under Litestream 0.3.4 is taken over in its generation, handed back and taken over again, with nothing lost",
+  "a database under Litestream 0.3.4 is taken over in its generation, handed back and taken over again, nothing lost",
   async (litestream) => {
     await using stage = await newStage(litestream);
     await using writer = await stage.startWriter({ autocheckpointPages: 0 });

@@ -51,7 +51,7 @@ test("SIGTERM, with the writer going on, replicates everything acknowledged unti
   const dbPath = folder.join("app.db");
   const replicaPath = folder.join("replica");
   const outputPath = folder.join("restored.db");
-  await using writer = await spawnWriter({ path: dbPath, seed: 1, rowsMax: 1000 });
+  await using writer = await spawnWriter({ path: dbPath, seed: 1, rowsMax: 1000, rate: 2000 });
   await using replicator = await startReplicator({ dbPath, replicaPath, workPath: folder.join("work") });
   await replicator.waitForReplicated();
   await writer.waitFor(1000);

@@ -76,6 +76,10 @@ export class FileReplica implements Replica<WalSource> {
   #lastPos: Position | undefined;
   /** This generation is not to be seen in the replica yet: it has no snapshot. */
   #pending: Generation | undefined;
+  /** Superseded WAL is compressed while new WAL goes on to be copied. Never rejects. */
+  #compressing: Promise<void> | undefined;
+  /** What that failed with: thrown by the next sync. */
+  #compressionFailure: { readonly error: unknown } | undefined;
   /** Superseded WAL files may lie about uncompressed. */
   #mayHaveSuperseded = true;
 
@@ -118,7 +122,7 @@ export class FileReplica implements Replica<WalSource> {
   async start(): Promise<void> {
     await this.#files.removeTemporaries(generationsKey);
     if (!this.#monitorEnabled || this.#loop !== undefined) return;
-    const loop = new ReplicaLoop(this.name, (signal) => this.sync(signal), this.#emit);
+    const loop = new ReplicaLoop(this.name, (signal) => this.#queueSync(signal), this.#emit);
     this.#loop = loop;
     this.#unsubscribe = this.db.onCaptured(() => loop.wake());
     loop.start();
@@ -129,6 +133,7 @@ export class FileReplica implements Replica<WalSource> {
     this.#unsubscribe = undefined;
     await this.#loop?.stop();
     this.#loop = undefined;
+    await this.#compressing;
   }
 
   lastPos(): Position | undefined {
@@ -142,8 +147,16 @@ export class FileReplica implements Replica<WalSource> {
     return index === undefined ? undefined : { generation, index, offset: 0 };
   }
 
-  /** One at a time: a second call begins after the first has ended. */
-  sync(signal?: AbortSignal): Promise<Position> {
+  async sync(signal?: AbortSignal): Promise<Position> {
+    for (;;) {
+      const position = await this.#queueSync(signal);
+      await this.#compressing;
+      if (this.#compressionFailure === undefined) return position;
+    }
+  }
+
+  /** One at a time: a second call begins after the first has ended. Superseded WAL is compressed later. */
+  #queueSync(signal: AbortSignal | undefined): Promise<Position> {
     const sync = this.#lastSync.then(() => this.#syncOrForget(signal));
     this.#lastSync = sync.catch(() => undefined);
     return sync;
@@ -214,6 +227,9 @@ export class FileReplica implements Replica<WalSource> {
   }
 
   async #sync(signal: AbortSignal | undefined): Promise<Position> {
+    const failure = this.#compressionFailure;
+    this.#compressionFailure = undefined;
+    if (failure !== undefined) throw failure.error;
     const startedAtMs = performance.now();
     const captured = this.db.captured();
     if (captured === undefined) {
@@ -234,7 +250,6 @@ export class FileReplica implements Replica<WalSource> {
     const position = await this.#replicateWal(captured.position, count, signal);
     const isNews = this.#lastPos === undefined || !samePosition(this.#lastPos, position);
     this.#lastPos = position;
-    if (this.#mayHaveSuperseded) await this.#compressSuperseded(position, signal);
     if (isNews) {
       const durationMs = performance.now() - startedAtMs;
       // More may have been captured, and copied, since this sync began.
@@ -243,6 +258,7 @@ export class FileReplica implements Replica<WalSource> {
       const { asOfMs } = hasNewest ? newest : captured;
       this.#emit({ type: "replica-sync", replica: this.name, position, bytes, asOfMs, durationMs });
     }
+    this.#startCompressing(position, signal);
     return position;
   }
 
@@ -418,6 +434,24 @@ export class FileReplica implements Replica<WalSource> {
     return (await this.snapshots()).filter((snapshot) => snapshot.generation === generation).at(-1)?.index;
   }
 
+  #startCompressing(position: Position, signal: AbortSignal | undefined): void {
+    if (!this.#mayHaveSuperseded || this.#compressing !== undefined) return;
+    this.#mayHaveSuperseded = false;
+    const compress = async (): Promise<void> => {
+      try {
+        await this.#compressSuperseded(position, signal);
+      } catch (error) {
+        this.#mayHaveSuperseded = true;
+        if (signal?.aborted === true) return;
+        this.#compressionFailure = { error };
+        this.#loop?.wake();
+      } finally {
+        this.#compressing = undefined;
+      }
+    };
+    this.#compressing = compress();
+  }
+
   /** Compresses each WAL but the newest: to a temporary, made durable, renamed; only then does the original go. */
   async #compressSuperseded(position: Position, signal: AbortSignal | undefined): Promise<void> {
     const { generation } = position;
@@ -435,7 +469,6 @@ export class FileReplica implements Replica<WalSource> {
       await this.#files.delete([key]);
       this.#emit({ type: "wal-compressed", replica: this.name, generation, index, sizeBytes });
     }
-    this.#mayHaveSuperseded = false;
   }
 
   /** Where a WAL of the source ends, as long as the source holds it. */

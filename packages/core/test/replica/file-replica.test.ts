@@ -145,6 +145,15 @@ describe("FileReplica.sync", () => {
     expect(setup.files().join()).not.toContain(".tmp");
   });
 
+  test("reports a position before it compresses what that superseded", async () => {
+    await using setup = await setUp({ checkpoint: true });
+    await setup.replica.sync();
+    setup.db.sync();
+    await commitAndSync(setup);
+    const types = setup.events.map(({ type }) => type).filter((type) => type !== "sync" && type !== "checkpoint");
+    expect(types.slice(-2)).toEqual(["replica-sync", "wal-compressed"]);
+  });
+
   test("keeps calls that overlap apart", async () => {
     await using setup = await setUp({ checkpoint: true });
     await setup.replica.sync();

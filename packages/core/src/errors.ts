@@ -16,7 +16,8 @@ export type ErrorCode =
   | "OUTPUT_EXISTS"
   | "OUTPUT_UNAVAILABLE"
   | "REPLICA_UNAVAILABLE"
-  | "SHADOW_DAMAGED";
+  | "SHADOW_DAMAGED"
+  | "SHADOW_UNAVAILABLE";
 
 /** Where an error happened, as far as it is known. */
 export interface ErrorDetails {

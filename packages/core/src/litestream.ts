@@ -82,6 +82,7 @@ export class Litestream {
           maxPageCount: options.maxCheckpointPageCount ?? 10_000,
           intervalMs: options.checkpointIntervalMs ?? 60_000,
           retryMs: monitorIntervalMs,
+          forcedRetryMs: 10 * monitorIntervalMs,
         },
       },
       this.#emit,

@@ -100,6 +100,8 @@ export interface CheckpointPolicy {
   readonly intervalMs: number;
   /** Least time between two tries, while readers keep one from being complete. */
   readonly retryMs: number;
+  /** Least time between two forced ones, since writers are kept out while one waits. */
+  readonly forcedRetryMs: number;
 }
 
 export type CheckpointMode = "PASSIVE" | "FORCED";
@@ -107,6 +109,8 @@ export type CheckpointMode = "PASSIVE" | "FORCED";
 export interface CheckpointHistory {
   /** Of the last try, complete or not; the opening of the database at first. */
   readonly triedAtMs: number;
+  /** Of the last forced try that a reader kept from being complete; undefined where there was none. */
+  readonly forcedInVainAtMs: number | undefined;
   readonly wasComplete: boolean;
 }
 
@@ -120,7 +124,9 @@ export function checkpointDue(
   if (isBackfilled(view)) return undefined;
   const elapsedMs = nowMs - history.triedAtMs;
   const isTooSoon = elapsedMs >= 0 && elapsedMs < policy.retryMs;
-  if (policy.maxPageCount > 0 && view.mxFrame >= policy.maxPageCount && !isTooSoon) return "FORCED";
+  const sinceForcedMs = nowMs - (history.forcedInVainAtMs ?? -Infinity);
+  const mayForce = !isTooSoon && (sinceForcedMs < 0 || sinceForcedMs >= policy.forcedRetryMs);
+  if (policy.maxPageCount > 0 && view.mxFrame >= policy.maxPageCount && mayForce) return "FORCED";
   if (!history.wasComplete && isTooSoon) return undefined;
   // Frames that were moved before do not count: while an old reader keeps the WAL from being restarted, a checkpoint
   // for each new frame would do nothing but flush.

@@ -1,11 +1,14 @@
 import type { CheckpointMode } from "./capture.ts";
 import type { Connection } from "../sqlite/connection.ts";
+import { sleepSync } from "../sleep.ts";
 import type { ReadLock } from "./read-lock.ts";
 
 /** How long a checkpoint that is not forced waits for the write lock: the next one is never far. */
 const writeLockWaitMs = 50;
-/** Pause between two tries of a forced checkpoint while a reader is in its way. */
-const forcedRetryMs = 5;
+/** How long a checkpoint of the application's own is waited for while we hold the write lock; they are that short. */
+const otherCheckpointWaitMs = 10;
+/** Pause between two tries while a reader, or another checkpoint, is in the way. */
+const retryMs = 0.5;
 
 export interface CheckpointParts {
   readonly lock: ReadLock;
@@ -39,8 +42,9 @@ export function checkpoint(mode: CheckpointMode, parts: CheckpointParts): Checkp
   parts.copy();
   parts.flush();
 
-  writer.setBusyTimeout(mode === "FORCED" ? parts.busyTimeoutMs : Math.min(writeLockWaitMs, parts.busyTimeoutMs));
-  if (!writer.tryBeginImmediate()) return { ...bulk, complete: false, writeLockMs: 0 };
+  const waitMs = mode === "FORCED" ? parts.busyTimeoutMs : Math.min(writeLockWaitMs, parts.busyTimeoutMs);
+  if (!writer.tryBeginImmediate(waitMs))
+    return { walFrames: bulk.walFrames, backfilledFrames: bulk.backfilledFrames, complete: false, writeLockMs: 0 };
   const lockedAtMs = performance.now();
   try {
     // Nobody can append now: what this copies is all there will be of this WAL, if it can be moved as a whole.
@@ -62,10 +66,11 @@ function moveRemainder(
   { lock, busyTimeoutMs }: CheckpointParts,
 ): Omit<CheckpointOutcome, "writeLockMs"> {
   lock.release();
-  const deadlineMs = performance.now() + (mode === "FORCED" ? busyTimeoutMs : 0);
+  const startedAtMs = performance.now();
   for (;;) {
-    const result = lock.free.checkpointPassive();
-    if (result.complete || performance.now() >= deadlineMs) return result;
-    Bun.sleepSync(forcedRetryMs);
+    const { isBusy, ...result } = lock.free.checkpointPassive();
+    const waitMs = mode === "FORCED" ? busyTimeoutMs : isBusy ? otherCheckpointWaitMs : 0;
+    if (result.complete || performance.now() - startedAtMs >= waitMs) return result;
+    sleepSync(retryMs);
   }
 }

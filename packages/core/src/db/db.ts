@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { LitestreamError, errorMessage, isLitestreamError } from "../errors.ts";
+import { LitestreamError, isLitestreamError } from "../errors.ts";
 import type { EmitEvent } from "../events.ts";
 import type { FileOwner } from "../file-owner.ts";
 import type { GenerationReason } from "../generation-reason.ts";
@@ -9,10 +9,12 @@ import { LocalFile } from "../local-file.ts";
 import { formatPosition, type Position, walIndex, type WalIndex } from "../position.ts";
 import type { CapturedPosition, SourceSnapshot, SourceWal, WalSource } from "../wal-source.ts";
 import { defaultMetaPath } from "../shadow/paths.ts";
+import { guardShadow } from "../shadow/shadow-error.ts";
 import { ShadowWal, type ShadowWalWriter } from "../shadow/shadow-wal.ts";
 import { Connection } from "../sqlite/connection.ts";
 import { DbFile } from "../sqlite/db-file.ts";
 import { ReplicatorLock } from "../sqlite/replicator-lock.ts";
+import { knownSqliteProblem } from "../sqlite/version.ts";
 import type { WalIndexView } from "../sqlite/wal-index.ts";
 import { WalChain } from "../wal/chain.ts";
 import { extendChain, proveWal, readWalHeader } from "../wal/file.ts";
@@ -71,7 +73,7 @@ export class Db implements WalSource {
   /** Somebody else changed the shadow WAL: what it holds has to be proven again before anything is added. */
   #mustProveShadow = false;
   #asOfMs = 0;
-  #checkpoints: CheckpointHistory = { triedAtMs: 0, wasComplete: true };
+  #checkpoints: CheckpointHistory = { triedAtMs: 0, forcedInVainAtMs: undefined, wasComplete: true };
   #openSnapshots = 0;
 
   constructor(options: DbOptions, emit: EmitEvent) {
@@ -119,11 +121,13 @@ export class Db implements WalSource {
     try {
       const file = cleanUp.adopt(DbFile.open(this.path), (opened) => opened.close());
       const shadow = new ShadowWal(this.metaPath, file.owner);
-      prepareFolder(shadow, file, this.path);
+      prepareFolder(shadow, file);
       const replicatorLock = cleanUp.adopt(new ReplicatorLock(shadow.paths.lock, this.path), (held) => held.release());
       const connect = (): Connection => new Connection(file.realPath, this.#options.busyTimeoutMs);
       const first = connect();
       const lock = cleanUp.adopt(new ReadLock(first, connect, () => file.readWalIndex()), (held) => held.close());
+      const sqliteProblem = knownSqliteProblem(first.sqliteVersion());
+      if (sqliteProblem !== undefined) this.#emit({ type: "warning", ...sqliteProblem });
       if (!file.header.isWal) {
         first.enableWal();
         this.#emit({ type: "warning", message: `turned on WAL mode of ${this.path}, which replication needs` });
@@ -134,14 +138,12 @@ export class Db implements WalSource {
       file.openWalIndex();
       lock.take();
       this.#open = { file, replicatorLock, shadow, lock };
-      this.#checkpoints = { triedAtMs: Date.now(), wasComplete: true };
+      this.#checkpoints = { triedAtMs: Date.now(), forcedInVainAtMs: undefined, wasComplete: true };
+      const before = shadow.currentGeneration();
       const reason = this.#resume();
       if (reason !== undefined) this.beginGeneration(reason);
-      this.#emit({
-        type: "opened",
-        pageSize: file.readWalIndex().pageSize || file.header.pageSize,
-        resumed: reason === undefined,
-      });
+      const resumed = this.#stateOrThrow().generation === before;
+      this.#emit({ type: "opened", pageSize: file.header.pageSize, resumed });
       cleanUp.move();
     } catch (error) {
       this.#forget();
@@ -420,8 +422,9 @@ export class Db implements WalSource {
     const { file, lock } = this.#opened();
     const startedAtMs = performance.now();
     const walFrames = file.readWalIndex().mxFrame;
-    this.#writer ??= new Connection(file.realPath, this.#options.busyTimeoutMs);
-    this.#checkpoints = { triedAtMs: Date.now(), wasComplete: false };
+    this.#writer ??= new Connection(file.realPath, 0);
+    const forcedInVainAtMs = mode === "FORCED" ? Date.now() : this.#checkpoints.forcedInVainAtMs;
+    this.#checkpoints = { triedAtMs: Date.now(), forcedInVainAtMs, wasComplete: false };
     try {
       const outcome = checkpoint(mode, {
         lock,
@@ -434,7 +437,11 @@ export class Db implements WalSource {
           file.sync();
         },
       });
-      this.#checkpoints = { triedAtMs: Date.now(), wasComplete: outcome.complete };
+      this.#checkpoints = {
+        triedAtMs: Date.now(),
+        forcedInVainAtMs: outcome.complete ? undefined : forcedInVainAtMs,
+        wasComplete: outcome.complete,
+      };
       this.#emit({ type: "checkpoint", mode, ...outcome, walFrames, durationMs: performance.now() - startedAtMs });
     } finally {
       if (!lock.isHeld) this.#covered = false;
@@ -442,21 +449,11 @@ export class Db implements WalSource {
   }
 }
 
-function prepareFolder(shadow: ShadowWal, file: DbFile, path: string): void {
-  try {
+function prepareFolder(shadow: ShadowWal, file: DbFile): void {
+  guardShadow("create the meta directory", shadow.paths.root, () => {
     makeFolders(shadow.paths.root, file.owner);
     rmSync(`${shadow.paths.generationName}.tmp`, { force: true });
-  } catch (error) {
-    throw new LitestreamError(
-      "DATABASE_UNAVAILABLE",
-      `cannot create the meta directory of ${path}: ${errorMessage(error)}`,
-      {
-        path: shadow.paths.root,
-        hint: "The folder of the database must be writable.",
-        cause: error,
-      },
-    );
-  }
+  });
 }
 
 /** True when the shadow WAL up to its end is byte for byte the WAL at `walPath`. */

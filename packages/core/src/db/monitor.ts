@@ -1,4 +1,4 @@
-import { type FSWatcher, watch } from "node:fs";
+import { type FSWatcher, realpathSync, watch } from "node:fs";
 import { basename, dirname } from "node:path";
 
 /**
@@ -36,9 +36,11 @@ export class Monitor {
   /** Without a watch (no such folder yet, no inotify watches left) the poll goes on alone, and tries again. */
   #watch(): void {
     if (this.#watcher !== undefined) return;
-    const names = new Set([basename(this.#path), `${basename(this.#path)}-wal`]);
     try {
-      const watcher = watch(dirname(this.#path), { persistent: true }, (_event, name) => {
+      // The WAL lies beside the file itself, not beside a link to it.
+      const path = realPathOf(this.#path);
+      const names = new Set([basename(path), `${basename(path)}-wal`]);
+      const watcher = watch(dirname(path), { persistent: true }, (_event, name) => {
         if (typeof name === "string" && names.has(name)) this.#onChange();
       });
       watcher.on("error", () => {
@@ -49,5 +51,14 @@ export class Monitor {
     } catch {
       this.#watcher = undefined;
     }
+  }
+}
+
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // Not there yet: watched is where it will appear.
+    return path;
   }
 }

@@ -2,20 +2,12 @@ import { randomBytes } from "node:crypto";
 import { linkSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { errorMessage, LitestreamError, systemErrorCode } from "../errors.ts";
+import { systemHint } from "../system-hint.ts";
 import { defaultFileMode, syncFolder } from "../folders.ts";
 import { LocalFile } from "../local-file.ts";
 
 /** What SQLite would take for part of a database that appears at the path without it. */
 const companionSuffixes = ["-wal", "-shm", "-journal"];
-
-const hints: Readonly<Record<string, string>> = {
-  EACCES: "Give the user that runs litestream access to that folder, or choose another output path.",
-  EPERM: "Give the user that runs litestream access to that folder, or choose another output path.",
-  EROFS: "Choose an output path on a file system that is mounted for writing.",
-  ENOSPC: "Free space there, or choose an output path on another file system.",
-  EDQUOT: "Raise the disk quota, or choose an output path on another file system.",
-  ENOTDIR: "A part of the output path is a file, not a folder: choose another.",
-};
 
 /** @throws LitestreamError OUTPUT_EXISTS where a file is at `path`, or one beside it that SQLite would mix with it. */
 export function requireFreeOutput(path: string): void {
@@ -134,7 +126,7 @@ export class OutputFile {
 
 function outputError(error: unknown, path: string): LitestreamError {
   if (error instanceof LitestreamError) return error;
-  const hint = hints[systemErrorCode(error) ?? ""];
+  const hint = systemHint(error);
   return new LitestreamError("OUTPUT_UNAVAILABLE", `cannot write the output ${path}: ${errorMessage(error)}`, {
     path,
     cause: error,

@@ -8,6 +8,7 @@ import { formatPosition, type WalIndex } from "../position.ts";
 import type { FileOwner } from "../file-owner.ts";
 import { formatWalHeader, type WalHeader, walHeaderSizeBytes } from "../wal/header.ts";
 import { MetaPaths } from "./paths.ts";
+import { guardShadow } from "./shadow-error.ts";
 
 /** The local copy of the WAL, generation by generation, in the meta directory. Holds no state: the files are it. */
 export class ShadowWal {
@@ -32,11 +33,13 @@ export class ShadowWal {
 
   /** Makes `generation` the current one. Folders of others go only after its name is durable. */
   beginGeneration(generation: Generation): void {
-    makeFolders(this.paths.walFolder(generation), this.#owner);
-    replaceFile(this.paths.generationName, `${generation}\n`, this.#owner);
-    for (const name of readdirSync(this.paths.generations)) {
-      if (name !== generation) rmSync(join(this.paths.generations, name), { recursive: true, force: true });
-    }
+    guardShadow("write", this.paths.generationName, () => {
+      makeFolders(this.paths.walFolder(generation), this.#owner);
+      replaceFile(this.paths.generationName, `${generation}\n`, this.#owner);
+      for (const name of readdirSync(this.paths.generations)) {
+        if (name !== generation) rmSync(join(this.paths.generations, name), { recursive: true, force: true });
+      }
+    });
   }
 
   /** Indexes that are held of `generation`, ascending. */
@@ -60,16 +63,19 @@ export class ShadowWal {
 
   /** Begins the file of an index with the WAL's header. */
   createIndex(generation: Generation, index: WalIndex, header: WalHeader): ShadowWalWriter {
-    const file = LocalFile.create(this.paths.wal(generation, index), this.#owner);
-    try {
-      file.truncate(0);
-      file.writeAt(formatWalHeader(header), 0);
-    } catch (error) {
-      file.close();
-      rmSync(file.path, { force: true });
-      throw error;
-    }
-    return new ShadowWalWriter(file, generation, index, walHeaderSizeBytes);
+    const path = this.paths.wal(generation, index);
+    return guardShadow("create", path, () => {
+      const file = LocalFile.create(path, this.#owner);
+      try {
+        file.truncate(0);
+        file.writeAt(formatWalHeader(header), 0);
+      } catch (error) {
+        file.close();
+        rmSync(path, { force: true });
+        throw error;
+      }
+      return new ShadowWalWriter(file, generation, index, walHeaderSizeBytes);
+    });
   }
 
   /** Goes on with the file of an index after `endOffset`, the end of its last proven commit; what is behind it goes. */
@@ -117,7 +123,7 @@ export class ShadowWalWriter {
       );
     }
     this.#isSynced = false;
-    this.#file.writeAt(bytes, offset);
+    guardShadow("write", this.#file.path, () => this.#file.writeAt(bytes, offset));
     this.#size += bytes.byteLength;
   }
 
@@ -129,7 +135,7 @@ export class ShadowWalWriter {
 
   sync(): void {
     if (this.#isSynced) return;
-    this.#file.sync();
+    guardShadow("sync", this.#file.path, () => this.#file.sync());
     this.#isSynced = true;
   }
 

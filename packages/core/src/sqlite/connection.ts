@@ -1,5 +1,9 @@
 import { constants, Database, type Statement } from "bun:sqlite";
-import { errorMessage, LitestreamError } from "../errors.ts";
+import { errorMessage, isLitestreamError, LitestreamError } from "../errors.ts";
+import { sleepSync } from "../sleep.ts";
+
+/** Pause between two tries for the write lock. */
+const lockRetryMs = 0.2;
 
 /** Every open connection of this process: Bun, at exit, would close them in a way that truncates the WAL. */
 const openConnections = new Set<Connection>();
@@ -9,6 +13,8 @@ let closesAtExit = false;
 export interface CheckpointResult {
   /** Everything in the WAL is in the database file. */
   readonly complete: boolean;
+  /** Nothing was tried, because another connection is making a checkpoint. */
+  readonly isBusy: boolean;
   readonly walFrames: number;
   readonly backfilledFrames: number;
 }
@@ -52,8 +58,9 @@ export class Connection {
     return this.#inTransaction;
   }
 
-  setBusyTimeout(busyTimeoutMs: number): void {
-    this.#run(`PRAGMA busy_timeout = ${busyTimeoutMs}`, "set the busy timeout of");
+  /** Of the library that this process uses, as in "3.54.1". */
+  sqliteVersion(): string {
+    return String(this.#get("SELECT sqlite_version() AS version", "query")["version"]);
   }
 
   /**
@@ -86,18 +93,23 @@ export class Connection {
   }
 
   /**
-   * Takes the write lock, without writing.
-   * @returns false when it could not be had within the busy timeout
+   * Takes the write lock, without writing. Tries again and again by itself: SQLite's busy handler waits longer after each
+   * try, and against a writer that never rests it did not get the lock within a second.
+   * @returns false when it could not be had within `waitMs`
    */
-  tryBeginImmediate(): boolean {
-    try {
-      this.#run("BEGIN IMMEDIATE", "lock");
-    } catch (error) {
-      if (error instanceof LitestreamError && error.code === "DATABASE_BUSY") return false;
-      throw error;
+  tryBeginImmediate(waitMs: number): boolean {
+    const deadlineMs = performance.now() + waitMs;
+    for (;;) {
+      try {
+        this.#run("BEGIN IMMEDIATE", "lock");
+        this.#inTransaction = true;
+        return true;
+      } catch (error) {
+        if (!isLitestreamError(error, "DATABASE_BUSY")) throw error;
+        if (performance.now() >= deadlineMs) return false;
+        sleepSync(lockRetryMs);
+      }
     }
-    this.#inTransaction = true;
-    return true;
   }
 
   rollback(): void {
@@ -112,6 +124,7 @@ export class Connection {
     const [busy, log, checkpointed] = [Number(row["busy"]), Number(row["log"]), Number(row["checkpointed"])];
     return {
       complete: busy === 0 && log >= 0 && log === checkpointed,
+      isBusy: busy !== 0,
       walFrames: Math.max(0, log),
       backfilledFrames: Math.max(0, checkpointed),
     };

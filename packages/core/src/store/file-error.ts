@@ -1,16 +1,5 @@
 import { errorMessage, LitestreamError, systemErrorCode } from "../errors.ts";
-
-const hints: Readonly<Record<string, string>> = {
-  EACCES: "Give the user that runs litestream access to that path.",
-  EPERM: "Give the user that runs litestream access to that path.",
-  EROFS: "Mount the file system of the replica for writing.",
-  ENOSPC: "Free space on the file system of the replica.",
-  EDQUOT: "Raise the disk quota of the user that runs litestream, or free space.",
-  ENOTDIR: "A file is where a folder belongs: move it away, or name another folder.",
-  EISDIR: "A folder is where a file belongs: move it away.",
-  EMFILE: "Raise the limit of open files (ulimit -n).",
-  ENFILE: "Raise the limit of open files (ulimit -n).",
-};
+import { systemHint } from "../system-hint.ts";
 
 /**
  * What a failed system call on a replica's file means: OBJECT_MISSING for a file that is not there, otherwise
@@ -23,7 +12,7 @@ export function fileError(error: unknown, operation: string, path: string): Lite
   if (code === "ENOENT") {
     return new LitestreamError("OBJECT_MISSING", `${operation} ${path}: it does not exist`, { path, cause: error });
   }
-  const hint = code === undefined ? undefined : hints[code];
+  const hint = systemHint(error);
   return new LitestreamError("REPLICA_UNAVAILABLE", `${operation} ${path}: ${errorMessage(error)}`, {
     path,
     cause: error,

@@ -140,9 +140,15 @@ describe("mayBeOnLockZero and wantsHandOver", () => {
 });
 
 describe("checkpointDue", () => {
-  const policy: CheckpointPolicy = { minPageCount: 1000, maxPageCount: 10_000, intervalMs: 60_000, retryMs: 1000 };
-  const complete = { triedAtMs: 0, wasComplete: true };
-  const busy = { triedAtMs: 0, wasComplete: false };
+  const policy: CheckpointPolicy = {
+    minPageCount: 1000,
+    maxPageCount: 10_000,
+    intervalMs: 60_000,
+    retryMs: 1000,
+    forcedRetryMs: 10_000,
+  };
+  const complete = { triedAtMs: 0, forcedInVainAtMs: undefined, wasComplete: true };
+  const busy = { ...complete, wasComplete: false };
 
   test("is nothing while the whole WAL is in the database file", () => {
     expect(checkpointDue(view({ mxFrame: 20_000, nBackfill: 20_000 }), policy, complete, 1e6)).toBeUndefined();
@@ -159,6 +165,12 @@ describe("checkpointDue", () => {
     expect(checkpointDue(view({ mxFrame: 10_000 }), policy, busy, 1000)).toBe("FORCED");
     expect(checkpointDue(view({ mxFrame: 10_000 }), policy, busy, 999)).toBeUndefined();
     expect(checkpointDue(view({ mxFrame: 10_000 }), { ...policy, maxPageCount: 0 }, busy, 1000)).toBe("PASSIVE");
+  });
+
+  test("is PASSIVE for a while after a forced one that waited in vain", () => {
+    const inVain = { triedAtMs: 5000, forcedInVainAtMs: 5000, wasComplete: false };
+    expect(checkpointDue(view({ mxFrame: 10_000 }), policy, inVain, 14_999)).toBe("PASSIVE");
+    expect(checkpointDue(view({ mxFrame: 10_000 }), policy, inVain, 15_000)).toBe("FORCED");
   });
 
   test("is PASSIVE after the interval, for a single page too, unless the interval is off", () => {

@@ -1,13 +1,29 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { tempFolder, type TempFolder } from "@litestream/testkit";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { Database } from "bun:sqlite";
+import { spawnWriter, tempFolder, type TempFolder } from "@litestream/testkit";
 import { Db, type DbOptions } from "../../src/db/db.ts";
 import type { LitestreamEventBody } from "../../src/events.ts";
 import { formatWalIndex } from "../../src/position.ts";
 import { inOtherProcess, insertRow, makeDatabase } from "../child.ts";
 
 /** Checkpoints only where a test asks for them. */
-const never: DbOptions["checkpoint"] = { minPageCount: 1e9, maxPageCount: 0, intervalMs: 0, retryMs: 1000 };
+const never: DbOptions["checkpoint"] = {
+  minPageCount: 1e9,
+  maxPageCount: 0,
+  intervalMs: 0,
+  retryMs: 1000,
+  forcedRetryMs: 10_000,
+};
 const always: DbOptions["checkpoint"] = { ...never, minPageCount: 1 };
 
 interface OpenedDb extends Disposable {
@@ -314,6 +330,65 @@ describe("Db.sync", () => {
     opened.db.sync();
     expectShadowIsWal(opened.db, path);
     expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
+  });
+});
+
+describe("Db.sync while others use the database", () => {
+  test("gets the write lock between two transactions of a writer that never rests", async () => {
+    await using folder = await tempFolder();
+    const path = folder.join("app.db");
+    await using writer = await spawnWriter({ path, seed: 1, autocheckpointPages: 0, synchronous: "off" });
+    await writer.waitFor(100);
+    using opened = openDb(path, { ...always, minPageCount: 100, retryMs: 0 });
+    const checkpoints = (): LitestreamEventBody[] => opened.events.filter(({ type }) => type === "checkpoint");
+    while (checkpoints().length < 10) {
+      opened.db.sync();
+      await Bun.sleep(1);
+    }
+    const held = checkpoints().filter((event) => event.type === "checkpoint" && event.writeLockMs > 0);
+    expect(held.length).toBeGreaterThanOrEqual(8);
+    expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
+  });
+
+  test("moves what an old reader allows, and all of it once that has ended", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path, { ...always, retryMs: 0 });
+    const reader = new Database(path, { readonly: true });
+    reader.run("BEGIN");
+    reader.query("SELECT count(*) FROM t").get();
+    for (let i = 0; i < 3; i++) {
+      await inOtherProcess(path, insertRow);
+      opened.db.sync();
+      expect(opened.events.at(-1)).toMatchObject({ type: "checkpoint", complete: false });
+      expectShadowIsWal(opened.db, path);
+    }
+    reader.run("ROLLBACK");
+    opened.db.sync();
+    expect(opened.events.at(-1)).toMatchObject({ type: "checkpoint", complete: true });
+    await inOtherProcess(path, insertRow);
+    opened.db.sync();
+    expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
+    expect(opened.db.captured()?.position.index as number).toBe(1);
+    reader.close();
+  });
+
+  test("says where there is no space for the shadow WAL, adds nothing half, and goes on when there is", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path, always);
+    opened.db.sync();
+    const position = opened.db.captured()?.position;
+    const shadow = `${opened.db.metaPath}/generations/${position?.generation}/wal`;
+    // After the checkpoint, the commit makes the next index due, whose file cannot be made.
+    await inOtherProcess(path, insertRow);
+    mkdirSync(`${shadow}/00000001.wal`);
+    expect(() => opened.db.sync()).toThrow(`cannot create ${shadow}/00000001.wal`);
+    expect(opened.db.captured()?.position).toEqual(position);
+    rmdirSync(`${shadow}/00000001.wal`);
+    opened.db.sync();
+    expect(opened.db.captured()?.position.index as number).toBe(1);
+    expectShadowIsWal(opened.db, path);
   });
 });
 

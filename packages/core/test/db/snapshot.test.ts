@@ -7,7 +7,7 @@ import { inOtherProcess, insertRow, makeDatabase } from "../child.ts";
 async function openDb(path: string): Promise<Db> {
   await makeDatabase(path, { rows: 2000 });
   await inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(TRUNCATE)")`);
-  const checkpoint = { minPageCount: 1, maxPageCount: 0, intervalMs: 0, retryMs: 1000 };
+  const checkpoint = { minPageCount: 1, maxPageCount: 0, intervalMs: 0, retryMs: 1000, forcedRetryMs: 10_000 };
   const db = new Db({ path, checkpoint, busyTimeoutMs: 1000 }, () => undefined);
   db.open();
   return db;

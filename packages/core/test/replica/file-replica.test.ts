@@ -42,6 +42,7 @@ async function setUp(options: { checkpoint?: boolean } = {}): Promise<Setup> {
     maxPageCount: 0,
     intervalMs: 0,
     retryMs: 1000,
+    forcedRetryMs: 10_000,
   };
   const db = new Db({ path, checkpoint, busyTimeoutMs: 1000 }, (event) => events.push(event));
   db.open();

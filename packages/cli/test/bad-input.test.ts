@@ -1,11 +1,14 @@
-import { skipWhen } from "@litestream/testkit/skip";
+import { canMakeUnwritable, makeUnwritable } from "@litestream/testkit";
+import { skipUnless } from "@litestream/testkit/skip";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Database } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RunningCommand, contents, litestream } from "./command.ts";
+
+const testUnwritable = skipUnless(canMakeUnwritable() || undefined, "root may write anywhere, and chattr is not there");
 
 let folder: string;
 let db: string;
@@ -68,10 +71,10 @@ describe("replicate refuses", () => {
     await refusal(["replicate", db, replica], replica);
   });
 
-  skipWhen(process.getuid?.() === 0, "root may write anywhere")("a replica that cannot be written", async () => {
+  testUnwritable("a replica that cannot be written", async () => {
     createDatabase();
     mkdirSync(replica);
-    chmodSync(replica, 0o500);
+    using _unwritable = makeUnwritable(replica);
     await refusal(["replicate", db, replica], replica);
   });
 

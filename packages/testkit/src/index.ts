@@ -29,4 +29,5 @@ export { Workload, type WorkloadOptions } from "./workload.ts";
 export { committedPrefix, expectedState, verifyWorkload } from "./oracle.ts";
 export { type Acknowledgement, readAcknowledgements } from "./acknowledgement-log.ts";
 export { spawnWriter, type WriterExit, type WriterOptions, WriterProcess } from "./writer.ts";
+export { canMakeUnwritable, makeUnwritable } from "./unwritable.ts";
 export { generateDatabase, type GenerateOptions } from "./generate-database.ts";

@@ -1,17 +1,8 @@
-import { skipWhen } from "@litestream/testkit/skip";
+import { skipUnless, skipWhen } from "@litestream/testkit/skip";
 import { describe, expect, test } from "bun:test";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { tempFolder } from "@litestream/testkit";
+import { canMakeUnwritable, makeUnwritable, tempFolder } from "@litestream/testkit";
 import { isLitestreamError, type LitestreamError } from "../../src/errors.ts";
 import type { FileOwner } from "../../src/file-owner.ts";
 import { FileStore } from "../../src/store/file.ts";
@@ -149,18 +140,15 @@ describe("FileStore", () => {
     }
   });
 
-  skipWhen(process.getuid?.() === 0, "root may write anywhere")(
-    "says REPLICA_UNAVAILABLE for a folder without permission (not as root)",
+  skipUnless(canMakeUnwritable() || undefined, "root may write anywhere, and chattr is not there")(
+    "says REPLICA_UNAVAILABLE for a folder without permission",
     async () => {
       await using folder = await tempFolder();
-      mkdirSync(folder.join("root"), 0o500);
-      try {
-        const error = await litestreamErrorOf(() => new FileStore(folder.join("root")).put("x", inChunks(text("1"))));
-        expect(error.code).toBe("REPLICA_UNAVAILABLE");
-        expect(error.hint).toContain("access");
-      } finally {
-        chmodSync(folder.join("root"), 0o700);
-      }
+      mkdirSync(folder.join("root"));
+      using _unwritable = makeUnwritable(folder.join("root"));
+      const error = await litestreamErrorOf(() => new FileStore(folder.join("root")).put("x", inChunks(text("1"))));
+      expect(error.code).toBe("REPLICA_UNAVAILABLE");
+      expect(error.hint).toContain("access");
     },
   );
 

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /**
- * Makes a folder unwritable until it is disposed of: by its mode, and for root, whom modes do not stop, by the immutable
- * flag of the file system (`chattr +i`).
+ * Makes a folder unwritable until it is disposed of: by its mode, and for root, whom modes do not stop, by the
+ * immutable flag of the file system (`chattr +i`).
  * @throws Error where this user, on this file system, can write anywhere; see `canMakeUnwritable`
  */
 export function makeUnwritable(path: string): Disposable {

@@ -4,32 +4,21 @@
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { isLitestreamError, LitestreamError, systemErrorCode } from "../errors.ts";
+import { LitestreamError, systemErrorCode } from "../errors.ts";
 import type { EmitEvent } from "../events.ts";
 import type { Generation } from "../generation.ts";
-import type { GenerationReason } from "../generation-reason.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "../layout/objects.ts";
 import { StoreReplicaReader } from "../layout/reader.ts";
-import {
-  generationKey,
-  generationsKey,
-  type ObjectName,
-  pendingGenerationKey,
-  snapshotKey,
-  walsKey,
-} from "../layout/generations.ts";
-import { parseWalKey, walKey } from "../layout/whole.ts";
-import { decompressLz4 } from "../lz4/frame-reader.ts";
-import { compressLz4 } from "../lz4/frame-writer.ts";
 import { comparePositions, type Position, samePosition, type WalIndex, walIndex } from "../position.ts";
 import { FileStore } from "../store/file.ts";
 import { WalChain } from "../wal/chain.ts";
 import { extendChain, readWalHeader } from "../wal/file.ts";
 import { formatWalHeader, frameSizeBytes, walHeaderSizeBytes } from "../wal/header.ts";
 import type { SourceWal, WalSource } from "../wal-source.ts";
+import { CannotGoOn } from "./cannot-go-on.ts";
 import { ReplicaLoop } from "./replica-loop.ts";
 import type { Replica } from "./replica.ts";
-import { isWholeWal, readWalTail, type WalTail } from "./wal-tail.ts";
+import { WholeFolder } from "./whole-folder.ts";
 
 /** Generations that one sync may begin because the replica cannot go on with the current one. */
 const generationsPerSyncMax = 3;
@@ -41,16 +30,6 @@ export interface FileReplicaOptions {
   readonly name?: string | undefined;
   /** Off: `start` begins no loop, the caller calls `sync`. On when absent. */
   readonly monitorEnabled?: boolean | undefined;
-}
-
-/** Thrown inside a sync when the replica cannot go on with the generation. */
-class CannotGoOn extends Error {
-  readonly reason: GenerationReason;
-
-  constructor(reason: GenerationReason) {
-    super(reason);
-    this.reason = reason;
-  }
 }
 
 /** Where the replica's own WAL ends. `chain` is undefined while the index has no file, or a useless one. */
@@ -65,17 +44,16 @@ export class FileReplica implements Replica<WalSource> {
   readonly location: string;
   readonly db: WalSource;
   readonly #emit: EmitEvent;
+  readonly #reader: StoreReplicaReader;
   readonly #monitorEnabled: boolean;
   #loop: ReplicaLoop | undefined;
-  #store: FileStore | undefined;
+  #opened: WholeFolder | undefined;
   #unsubscribe: (() => void) | undefined;
   /** Settles with the last sync that was asked for. */
   #lastSync: Promise<unknown> = Promise.resolve();
   #generation: Generation | undefined;
   #tail: Tail | undefined;
   #lastPos: Position | undefined;
-  /** This generation is not to be seen in the replica yet: it has no snapshot. */
-  #pending: Generation | undefined;
   /** Superseded WAL is compressed while new WAL goes on to be copied. Never rejects. */
   #compressing: Promise<void> | undefined;
   /** What that failed with: thrown by the next sync. */
@@ -88,6 +66,7 @@ export class FileReplica implements Replica<WalSource> {
     this.location = resolve(options.path);
     this.name = options.name ?? this.type;
     this.#emit = emit;
+    this.#reader = new StoreReplicaReader(new FileStore(this.location), { name: this.name, type: this.type });
     this.#monitorEnabled = options.monitorEnabled ?? true;
   }
 
@@ -120,7 +99,7 @@ export class FileReplica implements Replica<WalSource> {
   }
 
   async start(): Promise<void> {
-    await this.#files.removeTemporaries(generationsKey);
+    await this.#folder.removeTemporaries();
     if (!this.#monitorEnabled || this.#loop !== undefined) return;
     const loop = new ReplicaLoop(this.name, (signal) => this.#queueSync(signal), this.#emit);
     this.#loop = loop;
@@ -141,9 +120,9 @@ export class FileReplica implements Replica<WalSource> {
   }
 
   async calcPos(generation: Generation): Promise<Position | undefined> {
-    const tail = await this.#readTail(generation);
+    const tail = await this.#folder.readTail(generation);
     if (tail !== undefined) return { generation, index: tail.index, offset: tail.chain?.end.offset ?? 0 };
-    const index = await this.#newestSnapshot(generation);
+    const index = await this.#folder.newestSnapshot(generation);
     return index === undefined ? undefined : { generation, index, offset: 0 };
   }
 
@@ -186,13 +165,10 @@ export class FileReplica implements Replica<WalSource> {
     return this.#reader.walReader(generation, index);
   }
 
-  get #files(): FileStore {
-    this.#store ??= new FileStore(this.location, { owner: this.db.owner });
-    return this.#store;
-  }
-
-  get #reader(): StoreReplicaReader {
-    return new StoreReplicaReader(this.#files, { name: this.name, type: this.type });
+  /** Opened when it is needed: the mode and owner of what is written are those of a database that may come later. */
+  get #folder(): WholeFolder {
+    this.#opened ??= new WholeFolder(new FileStore(this.location, { owner: this.db.owner }));
+    return this.#opened;
   }
 
   #forget(): void {
@@ -217,7 +193,8 @@ export class FileReplica implements Replica<WalSource> {
             });
           }
           this.#forget();
-          this.db.beginGeneration(error.reason);
+          // Another generation may have begun meanwhile, which this sync did not know of.
+          if (this.db.captured()?.position.generation === error.generation) this.db.beginGeneration(error.reason);
         }
       }
     } catch (error) {
@@ -244,7 +221,8 @@ export class FileReplica implements Replica<WalSource> {
     };
     if (this.#generation !== generation) {
       this.#forget();
-      if ((await this.#newestSnapshot(generation)) === undefined) await this.#snapshot(generation, count, signal);
+      if ((await this.#folder.newestSnapshot(generation)) === undefined)
+        await this.#snapshot(generation, count, signal);
       this.#generation = generation;
     }
     const position = await this.#replicateWal(captured.position, count, signal);
@@ -270,7 +248,7 @@ export class FileReplica implements Replica<WalSource> {
   ): Promise<void> {
     const startedAtMs = performance.now();
     using snapshot = this.db.beginSnapshot();
-    if (snapshot.generation !== generation) throw new CannotGoOn("shadow wal lacks what the replica needs");
+    if (snapshot.generation !== generation) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
     const { index } = snapshot;
     let bytes = 0;
     const replicateWal = (until: Position): Promise<Position> => this.#replicateWal(until, count, signal, index);
@@ -281,43 +259,12 @@ export class FileReplica implements Replica<WalSource> {
         yield chunk;
       }
       const end = snapshot.end();
-      if (end.generation !== generation) throw new CannotGoOn("shadow wal lacks what the replica needs");
+      if (end.generation !== generation) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
       await replicateWal(end);
     }
-    const sizeBytes = await this.#appearAtOnce(generation, async () => {
-      const key = this.#keyOf(generation, snapshotKey(generation, index, true));
-      return (await this.#files.put(key, compressLz4(content()), signal)).sizeBytes;
-    });
+    const { sizeBytes } = await this.#folder.putSnapshot(generation, index, content(), signal);
     const durationMs = performance.now() - startedAtMs;
     this.#emit({ type: "snapshot", replica: this.name, generation, index, bytes, sizeBytes, durationMs });
-  }
-
-  /**
-   * Neither a WAL without its snapshot nor a snapshot without its WAL may be found by a restore, whenever we are
-   * killed: it would take the generation for the newest. So it is built aside, and shows itself by one rename.
-   */
-  async #appearAtOnce<Result>(generation: Generation, build: () => Promise<Result>): Promise<Result> {
-    // A folder that is there already, left by somebody else without a snapshot, can only get better.
-    if (this.#files.exists(generationKey(generation))) return build();
-    const pendingKey = pendingGenerationKey(generation);
-    try {
-      this.#pending = generation;
-      await this.#files.removeAll(pendingKey);
-      const result = await build();
-      this.#files.rename(pendingKey, generationKey(generation));
-      return result;
-    } catch (error) {
-      await this.#files.removeAll(pendingKey).catch(() => undefined);
-      throw error;
-    } finally {
-      this.#pending = undefined;
-    }
-  }
-
-  /** Where the object of `key` is for now. */
-  #keyOf(generation: Generation, key: string): string {
-    if (this.#pending !== generation) return key;
-    return `${pendingGenerationKey(generation)}${key.slice(generationKey(generation).length)}`;
   }
 
   /**
@@ -341,7 +288,7 @@ export class FileReplica implements Replica<WalSource> {
         tail = { index: tail.index, chain: this.#copyWal(generation, tail, wal) };
         count((tail.chain?.end.offset ?? 0) - before);
       } else if (this.db.captured()?.position.generation !== generation || tail.index < until.index) {
-        throw new CannotGoOn("shadow wal lacks what the replica needs");
+        throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
       }
       this.#tail = tail;
       if (wal?.isSealed !== true) break;
@@ -351,7 +298,8 @@ export class FileReplica implements Replica<WalSource> {
       await new Promise((done) => setImmediate(done));
     }
     const position = { generation, index: tail.index, offset: tail.chain?.end.offset ?? 0 };
-    if (comparePositions(position, until) < 0) throw new CannotGoOn("shadow wal lacks what the replica needs");
+    if (comparePositions(position, until) < 0)
+      throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
     return position;
   }
 
@@ -359,8 +307,7 @@ export class FileReplica implements Replica<WalSource> {
   #copyWal(generation: Generation, tail: Tail, wal: SourceWal): WalChain {
     const offset = tail.chain?.end.offset ?? 0;
     if (tail.chain !== undefined && offset === wal.endOffset) return tail.chain;
-    const key = this.#keyOf(generation, walKey(generation, tail.index, false));
-    using file = this.#files.openFile(key, { create: true });
+    using file = this.#folder.openWal(generation, tail.index);
     let chain = tail.chain;
     if (chain === undefined) {
       chain = new WalChain(readWalHeader(wal));
@@ -368,7 +315,7 @@ export class FileReplica implements Replica<WalSource> {
       file.writeAt(formatWalHeader(chain.header), 0);
     }
     const stop = extendChain(chain, wal, wal.endOffset, (chunk) => file.writeAt(chunk.bytes, chunk.offset));
-    if (stop !== "end" || chain.commit.offset !== wal.endOffset) throw new CannotGoOn("shadow wal damaged");
+    if (stop !== "end" || chain.commit.offset !== wal.endOffset) throw new CannotGoOn(generation, "shadow wal damaged");
     file.sync();
     return chain;
   }
@@ -376,62 +323,30 @@ export class FileReplica implements Replica<WalSource> {
   /** Finds out where to go on, from what the replica itself holds, and cuts off what a crash left half written. */
   async #reconcile(until: Position, firstIndex: WalIndex | undefined): Promise<Tail> {
     const { generation } = until;
-    const held = await this.#readTail(generation);
+    const held = await this.#folder.readTail(generation);
     if (held === undefined) {
-      const index = firstIndex ?? (await this.#newestSnapshot(generation));
-      if (index === undefined) throw new CannotGoOn("shadow wal lacks what the replica needs");
+      const index = firstIndex ?? (await this.#folder.newestSnapshot(generation));
+      if (index === undefined) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
       return { index, chain: undefined };
     }
-    if (held.index > until.index) throw new CannotGoOn("replica is ahead of the shadow wal");
+    if (held.index > until.index) throw new CannotGoOn(generation, "replica is ahead of the shadow wal");
     using wal = this.db.openWal(generation, held.index);
-    if (wal === undefined) throw new CannotGoOn("shadow wal lacks what the replica needs");
+    if (wal === undefined) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
     // Not even a header arrived, or the only copy is compressed and there is more: all of it is copied again.
     if (held.chain === undefined) return { index: held.index, chain: undefined };
     const { offset } = held.chain.end;
-    if (offset > wal.endOffset) throw new CannotGoOn("replica is ahead of the shadow wal");
-    if (!endsLike(held.chain, wal)) throw new CannotGoOn("replica differs from the shadow wal");
+    if (offset > wal.endOffset) throw new CannotGoOn(generation, "replica is ahead of the shadow wal");
+    if (!endsLike(held.chain, wal)) throw new CannotGoOn(generation, "replica differs from the shadow wal");
     if (held.isCompressed) {
       const isWhole = wal.isSealed && offset === wal.endOffset;
       return isWhole ? { index: walIndex(held.index + 1), chain: undefined } : { index: held.index, chain: undefined };
     }
     if (held.sizeBytes > offset) {
-      using file = this.#files.openFile(walKey(generation, held.index, false), { create: false });
+      using file = this.#folder.openWal(generation, held.index);
       file.truncate(offset);
       file.sync();
     }
     return { index: held.index, chain: held.chain };
-  }
-
-  /** The end of the replica's newest WAL, read back from it; undefined where it holds no WAL of the generation. */
-  async #readTail(generation: Generation): Promise<WalTail | undefined> {
-    const wals = await this.#walFiles(generation);
-    const newest = wals.at(-1);
-    if (newest === undefined) return undefined;
-    const { index, compressed, key } = newest;
-    const stored = this.#files.read(key);
-    const path = `${this.location}/${key}`;
-    if (!compressed) return readWalTail(index, compressed, stored, path);
-    try {
-      return await readWalTail(index, compressed, decompressLz4(stored, { path }), path);
-    } catch (error) {
-      if (isLitestreamError(error, "BACKUP_DAMAGED")) throw new CannotGoOn("replica differs from the shadow wal");
-      throw error;
-    }
-  }
-
-  /** The WAL files of a generation in this layout, by index; where one is there twice, the uncompressed one is last. */
-  async #walFiles(generation: Generation): Promise<(ObjectName & { readonly key: string })[]> {
-    const entries = await this.#files.list(`${walsKey(generation)}/`);
-    return entries
-      .flatMap(({ key }) => {
-        const name = parseWalKey(key);
-        return name === undefined ? [] : [{ ...name, key }];
-      })
-      .toSorted((a, b) => a.index - b.index || Number(b.compressed) - Number(a.compressed));
-  }
-
-  async #newestSnapshot(generation: Generation): Promise<WalIndex | undefined> {
-    return (await this.snapshots()).filter((snapshot) => snapshot.generation === generation).at(-1)?.index;
   }
 
   #startCompressing(position: Position, signal: AbortSignal | undefined): void {
@@ -439,7 +354,9 @@ export class FileReplica implements Replica<WalSource> {
     this.#mayHaveSuperseded = false;
     const compress = async (): Promise<void> => {
       try {
-        await this.#compressSuperseded(position, signal);
+        for await (const { index, sizeBytes } of this.#folder.compressBefore(position, this.#capturedEnd, signal)) {
+          this.#emit({ type: "wal-compressed", replica: this.name, generation: position.generation, index, sizeBytes });
+        }
       } catch (error) {
         this.#mayHaveSuperseded = true;
         if (signal?.aborted === true) return;
@@ -452,30 +369,11 @@ export class FileReplica implements Replica<WalSource> {
     this.#compressing = compress();
   }
 
-  /** Compresses each WAL but the newest: to a temporary, made durable, renamed; only then does the original go. */
-  async #compressSuperseded(position: Position, signal: AbortSignal | undefined): Promise<void> {
-    const { generation } = position;
-    const wals = await this.#walFiles(generation);
-    for (const { key, index } of wals.filter((wal) => !wal.compressed && wal.index < position.index)) {
-      signal?.throwIfAborted();
-      const isWhole = await isWholeWal(
-        this.#files.read(key),
-        `${this.location}/${key}`,
-        this.#capturedEnd(generation, index),
-      );
-      if (!isWhole) throw new CannotGoOn("replica differs from the shadow wal");
-      const compressedKey = walKey(generation, index, true);
-      const { sizeBytes } = await this.#files.put(compressedKey, compressLz4(this.#files.read(key)), signal);
-      await this.#files.delete([key]);
-      this.#emit({ type: "wal-compressed", replica: this.name, generation, index, sizeBytes });
-    }
-  }
-
   /** Where a WAL of the source ends, as long as the source holds it. */
-  #capturedEnd(generation: Generation, index: WalIndex): number | undefined {
+  readonly #capturedEnd = (generation: Generation, index: WalIndex): number | undefined => {
     using wal = this.db.openWal(generation, index);
     return wal?.endOffset;
-  }
+  };
 }
 
 /** True when the source's WAL has the chain's salts, and at its end the chain's checksum: so all of it is the same. */

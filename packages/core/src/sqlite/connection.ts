@@ -93,8 +93,8 @@ export class Connection {
   }
 
   /**
-   * Takes the write lock, without writing. Tries again and again by itself: SQLite's busy handler waits longer after each
-   * try, and against a writer that never rests it did not get the lock within a second.
+   * Takes the write lock, without writing. Tries again and again by itself: SQLite's busy handler waits longer after
+   * each try, and against a writer that never rests it did not get the lock within a second.
    * @returns false when it could not be had within `waitMs`
    */
   tryBeginImmediate(waitMs: number): boolean {

@@ -1,4 +1,4 @@
-/** What is wrong with a release of SQLite, as far as a replicator is concerned; undefined for one without a known fault. */
+/** What is wrong with a release of SQLite, as far as a replicator is concerned; undefined where nothing is known. */
 export function knownSqliteProblem(version: string): { message: string; hint: string } | undefined {
   const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
   const release = major * 1_000_000 + minor * 1_000 + patch;

@@ -18,6 +18,18 @@ export async function inOtherProcess(path: string, script: string): Promise<unkn
   return JSON.parse(out);
 }
 
+/** Runs `script` in another process, with `db` open, which ends by a signal of its own. @returns the signal */
+export async function processThatEnds(path: string, script: string): Promise<NodeJS.Signals | number | null> {
+  const program = `
+    import { Database } from "bun:sqlite";
+    const db = new Database(${JSON.stringify(path)});
+    db.run("PRAGMA wal_autocheckpoint = 0");
+    ${script}`;
+  const child = Bun.spawn([process.execPath, "-e", program], { stdout: "ignore", stderr: "ignore" });
+  await child.exited;
+  return child.signalCode;
+}
+
 /** A WAL database with one table, made by another process, whose WAL is left as it is. */
 export async function makeDatabase(path: string, options: { pageSize?: number; rows?: number } = {}): Promise<void> {
   await inOtherProcess(

@@ -1,5 +1,6 @@
+import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { committedPrefix, rowsDigest, schemaOf, spawnWriter, tempFolder, type TempFolder } from "@litestream/testkit";
 import { type LitestreamEvent, Litestream, type LitestreamOptions, openReplica, restore } from "../src/index.ts";
 import { failureOf } from "./bytes.ts";
@@ -103,6 +104,36 @@ describe("Litestream", () => {
     await events.first(({ type }) => type === "replica-sync");
     expect(events.seen.filter(({ type }) => type === "waiting")).toHaveLength(1);
     expect(events.seen.filter(({ type }) => type === "error")).toEqual([]);
+  });
+
+  test("waits for a database that its application holds exclusively, then replicates it", async () => {
+    await using folder = await tempFolder();
+    const path = folder.join("app.db");
+    await makeDatabase(path);
+    const application = new Database(path);
+    application.run("PRAGMA locking_mode = EXCLUSIVE");
+    application.run("INSERT INTO t (data) VALUES (1)");
+    const { litestream, events } = litestreamIn(folder, { monitorIntervalMs: 20, busyTimeoutMs: 1 });
+    await using _running = litestream;
+    await litestream.start();
+    expect(events.seen.map(({ type }) => type)).toEqual(["waiting"]);
+    application.close();
+    await events.first(({ type }) => type === "replica-sync");
+  });
+
+  test("follows the link when the database is named by one", async () => {
+    await using folder = await tempFolder();
+    mkdirSync(folder.join("real"));
+    await makeDatabase(folder.join("real", "data.db"));
+    symlinkSync(folder.join("real", "data.db"), folder.join("app.db"));
+    // No poll comes in time: only an event of the folder that the WAL is in.
+    const { litestream, events } = litestreamIn(folder, { monitorIntervalMs: 1e6 });
+    await using _running = litestream;
+    await litestream.start();
+    await litestream.sync();
+    const seen = events.seen.length;
+    await inOtherProcess(folder.join("real", "data.db"), insertRow);
+    await events.first(({ type }) => type === "replica-sync", seen);
   });
 
   test("begins a generation when another database takes the place of the one it replicates", async () => {

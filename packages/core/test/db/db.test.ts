@@ -14,7 +14,7 @@ import { spawnWriter, tempFolder, type TempFolder } from "@litestream/testkit";
 import { Db, type DbOptions } from "../../src/db/db.ts";
 import type { LitestreamEventBody } from "../../src/events.ts";
 import { formatWalIndex } from "../../src/position.ts";
-import { inOtherProcess, insertRow, makeDatabase } from "../child.ts";
+import { inOtherProcess, insertRow, makeDatabase, processThatEnds } from "../child.ts";
 
 /** Checkpoints only where a test asks for them. */
 const never: DbOptions["checkpoint"] = {
@@ -334,6 +334,38 @@ describe("Db.sync", () => {
 });
 
 describe("Db.sync while others use the database", () => {
+  test("does not copy a transaction of a writer that died before publishing it, and that is then overwritten", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path);
+    await inOtherProcess(path, insertRow);
+    opened.db.sync();
+    const before = opened.db.captured()?.position;
+    // Both copies of the wal-index header are put back to before the commit: so a writer leaves it that dies between
+    // writing its frames and publishing them.
+    const died = await processThatEnds(
+      path,
+      `const fs = require("node:fs");
+       const shm = fs.openSync(${JSON.stringify(`${path}-shm`)}, "r+");
+       const header = Buffer.alloc(96);
+       fs.readSync(shm, header, 0, 96, 0);
+       db.run("INSERT INTO t (data) VALUES (zeroblob(9000))");
+       fs.writeSync(shm, header, 0, 96, 0);
+       process.kill(process.pid, "SIGKILL");`,
+    );
+    expect(died).toBe("SIGKILL");
+    expect(statSync(`${path}-wal`).size).toBeGreaterThan(before?.offset ?? 0);
+    opened.db.sync();
+    expect(opened.db.captured()?.position).toEqual(before);
+
+    await inOtherProcess(path, insertRow);
+    opened.db.sync();
+    expect(opened.db.captured()?.position.offset).toBeGreaterThan(before?.offset ?? 0);
+    expectShadowIsWal(opened.db, path);
+    expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
+    expect(await inOtherProcess(path, `return db.query("SELECT count(*) AS n FROM t").get()`)).toEqual({ n: 12 });
+  });
+
   test("gets the write lock between two transactions of a writer that never rests", async () => {
     await using folder = await tempFolder();
     const path = folder.join("app.db");

@@ -73,7 +73,7 @@ export class Log {
         this.#limited(event.db, `warning: ${withHint(event.message, event.hint)}`);
         return;
       case "error":
-        this.#limited(event.db, `error: ${event.operation}: ${describeError(event.error)}`);
+        this.#error(event);
         return;
       // With nearly every transaction come the first three, for the trace and metrics; who stops it reports the last.
       case "sync":
@@ -84,6 +84,13 @@ export class Log {
       default:
         event satisfies never;
     }
+  }
+
+  /** A replica that failed is said to be up to date again once it is. */
+  #error({ db, operation, error, replica }: LitestreamEvent & { type: "error" }): void {
+    if (replica !== undefined) this.#upToDate.get(db)?.delete(replica);
+    const where = replica === undefined ? "" : ` (replica ${replica})`;
+    this.#limited(db, `error: ${operation}${where}: ${describeError(error)}`);
   }
 
   #replicaSync(db: string, replica: string, position: string): void {

@@ -108,6 +108,17 @@ describe("Log", () => {
     expect(recorder.take()).toHaveLength(1);
   });
 
+  test("names the replica that failed, and says when it is up to date again", () => {
+    const recorder = new Recorder();
+    recorder.observe(replicaSync("file", 0x1038));
+    recorder.observe({ type: "error", operation: "replica sync", replica: "file", error: new Error("no space left") });
+    recorder.observe(replicaSync("file", 0x2050));
+    expect(recorder.take().slice(1)).toEqual([
+      "/data/app.db: error: replica sync (replica file): no space left",
+      "/data/app.db: replica file is up to date at 0123456789abcdef/00000001:00002050",
+    ]);
+  });
+
   test("says a repeated error once in 30 s, and then how often it came", () => {
     const recorder = new Recorder();
     const error = new LitestreamError("REPLICA_UNAVAILABLE", "no space left on /backups", { hint: "Make room." });

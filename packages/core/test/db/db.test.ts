@@ -334,7 +334,7 @@ describe("Db.sync", () => {
 });
 
 describe("Db.sync while others use the database", () => {
-  test("does not copy a transaction of a writer that died before publishing it, and that is then overwritten", async () => {
+  test("does not copy a transaction of a writer that died before publishing it, overwritten then", async () => {
     await using folder = await tempFolder();
     const path = await databaseIn(folder);
     using opened = openDb(path);

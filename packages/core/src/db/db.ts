@@ -70,7 +70,7 @@ export class Db implements WalSource {
   #state: CaptureState | undefined;
   /** See capture.ts. */
   #covered = false;
-  /** Somebody else changed the shadow WAL: what it holds has to be proven again before anything is added. */
+  /** What the shadow WAL holds has to be proven before anything is added: it was changed, or left half-way. */
   #mustProveShadow = false;
   #asOfMs = 0;
   #checkpoints: CheckpointHistory = { triedAtMs: 0, forcedInVainAtMs: undefined, wasComplete: true };
@@ -170,8 +170,9 @@ export class Db implements WalSource {
     if (!lock.isHeld) lock.take();
     const generation = newGeneration();
     this.#closeShadowWriter();
-    this.#mustProveShadow = false;
+    this.#mustProveShadow = true;
     shadow.beginGeneration(generation);
+    this.#mustProveShadow = false;
     this.#state = { generation, index: walIndex(0), tail: undefined };
     // A snapshot comes after this, and holds whatever was in the database file when the lock was taken.
     this.#covered = true;
@@ -276,7 +277,7 @@ export class Db implements WalSource {
   #resume(): GenerationReason | undefined {
     const { file, shadow } = this.#opened();
     this.#closeShadowWriter();
-    this.#mustProveShadow = false;
+    this.#mustProveShadow = true;
     const generation = shadow.currentGeneration();
     if (generation === undefined) return "no generation exists";
     const index = shadow.indexes(generation).at(-1);
@@ -295,6 +296,7 @@ export class Db implements WalSource {
     if (!sameContent(tail, shadowFile, file.walPath)) return "wal overwritten by another process";
     this.#state = { generation, index, tail };
     this.#shadowWriter = shadow.resumeIndex(generation, index, tail.end.offset);
+    this.#mustProveShadow = false;
     this.#copy();
     // The salts held while the lock was taken and everything since is copied, or another generation has begun.
     return undefined;

@@ -424,6 +424,27 @@ describe("Db.sync while others use the database", () => {
   });
 });
 
+describe("Db.beginGeneration", () => {
+  test("leaves the old generation going when it fails, and begins one when it can", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path);
+    const before = opened.db.captured()?.position.generation;
+    const inTheWay = `${opened.db.metaPath}/generation.tmp`;
+    mkdirSync(inTheWay);
+    expect(() => opened.db.beginGeneration("page size changed")).toThrow("cannot write");
+    await inOtherProcess(path, insertRow);
+    opened.db.sync();
+    expect(opened.db.captured()?.position.generation).toBe(before);
+    expectShadowIsWal(opened.db, path);
+
+    rmdirSync(inTheWay);
+    opened.db.beginGeneration("page size changed");
+    expect(opened.db.captured()?.position.generation).not.toBe(before);
+    expectShadowIsWal(opened.db, path);
+  });
+});
+
 describe("Db.close", () => {
   test("leaves the WAL and its frames where they are", async () => {
     await using folder = await tempFolder();

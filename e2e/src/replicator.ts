@@ -110,8 +110,7 @@ export class Replicator implements AsyncDisposable {
 
   /**
    * Resolves when something was reported as replicated that came after `ms`, and so all that was acknowledged until
-   * then.
-   * While nothing is written, nothing is reported.
+   * then. While nothing is written, nothing is reported.
    */
   async waitForAsOf(ms: number): Promise<void> {
     await this.waitForReplicated((event) => event.asOfMs > ms);

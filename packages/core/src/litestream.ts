@@ -3,7 +3,7 @@ import { Db } from "./db/db.ts";
 import { Monitor } from "./db/monitor.ts";
 import { errorMessage, isLitestreamError, LitestreamError } from "./errors.ts";
 import type { EmitEvent, LitestreamEvent } from "./events.ts";
-import { comparePositions, type Position, walIndex } from "./position.ts";
+import { comparePositions, type Position } from "./position.ts";
 import { FileReplica, type FileReplicaOptions } from "./replica/file-replica.ts";
 
 /** A replica in a folder: `path`, relative to the working directory or absolute. */
@@ -49,12 +49,11 @@ export class Litestream {
   readonly #monitor: Monitor;
   readonly #monitorEnabled: boolean;
   readonly #emit: EmitEvent;
-  readonly #busyTimeoutMs: number;
   #isStarted = false;
   #isWaiting = false;
   #capturedAtMs = 0;
   #pending: ReturnType<typeof setTimeout> | undefined;
-  #capturing: Promise<void> | undefined;
+  #capturing: Promise<void> = Promise.resolve();
   #startingReplicas: Promise<void> | undefined;
   #stopping: Promise<Position | undefined> | undefined;
 
@@ -70,13 +69,12 @@ export class Litestream {
       }
     };
     const monitorIntervalMs = options.monitorIntervalMs ?? 1000;
-    this.#busyTimeoutMs = options.busyTimeoutMs ?? 1000;
     this.#monitorEnabled = options.monitorEnabled ?? true;
     this.#db = new Db(
       {
         path: this.path,
         metaPath: options.metaPath,
-        busyTimeoutMs: this.#busyTimeoutMs,
+        busyTimeoutMs: options.busyTimeoutMs ?? 1000,
         checkpoint: {
           minPageCount: options.minCheckpointPageCount ?? 1000,
           maxPageCount: options.maxCheckpointPageCount ?? 10_000,
@@ -107,13 +105,19 @@ export class Litestream {
   async start(): Promise<void> {
     if (this.#isStarted) return;
     for (const replica of this.replicas) replica.check();
-    await this.#open();
+    try {
+      await this.#open();
+    } catch (error) {
+      this.closeNow();
+      throw error;
+    }
     this.#isStarted = true;
     if (this.#monitorEnabled) this.#monitor.start();
   }
 
   /**
    * Copies everything that was committed before the call, and resolves once that is durable in every replica.
+   * @returns the position up to which every replica holds the database
    * @throws what kept the first replica from it
    */
   async sync(): Promise<Position> {
@@ -121,11 +125,15 @@ export class Litestream {
       throw new LitestreamError("DATABASE_MISSING", `no database at ${this.path}`, { path: this.path });
     }
     this.#db.sync();
-    await Promise.all(this.replicas.map((replica) => replica.sync()));
-    this.#releaseShadow();
-    const captured = this.#db.captured();
-    if (captured === undefined) throw new Error("a synced database has a position");
-    return captured.position;
+    for (;;) {
+      const positions = await Promise.all(this.replicas.map((replica) => replica.sync()));
+      this.#releaseShadow();
+      const [first, ...others] = positions;
+      if (first === undefined) throw new Error("a database is replicated somewhere");
+      // One replica can make a generation begin that another, which was faster, does not have yet.
+      if (others.some((position) => position.generation !== first.generation)) continue;
+      return others.reduce((least, position) => (comparePositions(position, least) < 0 ? position : least), first);
+    }
   }
 
   /**
@@ -176,9 +184,16 @@ export class Litestream {
         return false;
       }
       this.#isWaiting = false;
-      this.#startingReplicas = this.#startReplicas();
+      this.#startingReplicas = undefined;
     }
-    await this.#startingReplicas;
+    this.#startingReplicas ??= this.#startReplicas();
+    try {
+      await this.#startingReplicas;
+    } catch (error) {
+      // Tried again the next time.
+      this.#startingReplicas = undefined;
+      throw error;
+    }
     return true;
   }
 
@@ -198,7 +213,8 @@ export class Litestream {
     const waitMs = Math.max(0, this.#capturedAtMs + coalesceMs - performance.now());
     this.#pending = setTimeout(() => {
       this.#pending = undefined;
-      this.#capturing = this.#capture();
+      // One at a time: while the database is opened anew, nothing else may look at it.
+      this.#capturing = this.#capturing.then(() => this.#capture());
     }, waitMs);
   }
 
@@ -236,7 +252,7 @@ export class Litestream {
       if (position?.generation !== captured.generation) return;
       if (comparePositions(position, oldest) < 0) oldest = position;
     }
-    this.#db.releaseWalBefore({ ...oldest, index: walIndex(oldest.index) });
+    this.#db.releaseWalBefore(oldest);
   }
 }
 

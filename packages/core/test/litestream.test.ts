@@ -2,7 +2,14 @@ import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { committedPrefix, rowsDigest, schemaOf, spawnWriter, tempFolder, type TempFolder } from "@litestream/testkit";
-import { type LitestreamEvent, Litestream, type LitestreamOptions, openReplica, restore } from "../src/index.ts";
+import {
+  comparePositions,
+  type LitestreamEvent,
+  Litestream,
+  type LitestreamOptions,
+  openReplica,
+  restore,
+} from "../src/index.ts";
 import { failureOf } from "./bytes.ts";
 import { inOtherProcess, insertRow, makeDatabase } from "./child.ts";
 
@@ -88,6 +95,26 @@ describe("Litestream", () => {
       for (const replica of litestream.replicas) expect(replica.lastPos()).toEqual(position);
       expect(rowsDigest(await restored(folder))).toBe(rowsDigest(folder.join("app.db")));
     }
+  });
+
+  test("resolves `sync` under load with a position that no replica is behind", async () => {
+    await using folder = await tempFolder();
+    await using writer = await spawnWriter({ path: folder.join("app.db"), seed: 1, rate: 300 });
+    await writer.waitFor(1);
+    const replicas = ["a", "b"].map((name) => ({ name, path: folder.join(name) }));
+    const { litestream } = litestreamIn(folder, { replicas, minCheckpointPageCount: 50 });
+    await using _running = litestream;
+    await litestream.start();
+    for (let i = 0; i < 20; i++) {
+      const acknowledged = writer.lastAcknowledged();
+      const position = await litestream.sync();
+      for (const replica of litestream.replicas) {
+        const held = replica.lastPos();
+        expect(held === undefined ? -1 : comparePositions(held, position)).toBeGreaterThanOrEqual(0);
+      }
+      if (i === 19) expect(committedPrefix(await restored(folder, "b"))).toBeGreaterThanOrEqual(acknowledged);
+    }
+    await writer.stop();
   });
 
   test("waits for a database that is not there yet, says so once, and then replicates it", async () => {

@@ -18,7 +18,7 @@ import { knownSqliteProblem } from "../sqlite/version.ts";
 import type { WalIndexView } from "../sqlite/wal-index.ts";
 import { WalChain } from "../wal/chain.ts";
 import { extendChain, proveWal, readWalHeader } from "../wal/file.ts";
-import { frameEndOffset, sameSalts, walHeaderSizeBytes } from "../wal/header.ts";
+import { frameEndOffset, framesIn, sameSalts, walHeaderSizeBytes } from "../wal/header.ts";
 import {
   advance,
   type CaptureState,
@@ -72,6 +72,8 @@ export class Db implements WalSource {
   #covered = false;
   /** What the shadow WAL holds has to be proven before anything is added: it was changed, or left half-way. */
   #mustProveShadow = false;
+  /** Shadow WAL before this one was let go, as far as this run knows. */
+  #firstHeldIndex = 0;
   #asOfMs = 0;
   #checkpoints: CheckpointHistory = { triedAtMs: 0, forcedInVainAtMs: undefined, wasComplete: true };
   #openSnapshots = 0;
@@ -97,12 +99,6 @@ export class Db implements WalSource {
   captured(): CapturedPosition | undefined {
     if (this.#state === undefined) return undefined;
     return { position: positionOf(this.#state), asOfMs: this.#asOfMs };
-  }
-
-  /** Bytes of the WAL that are in use. */
-  get walSizeBytes(): number {
-    const view = this.#opened().file.readWalIndex();
-    return view.mxFrame === 0 ? 0 : frameEndOffset(view.mxFrame, view.pageSize);
   }
 
   /** False once another file stands at the path. */
@@ -156,11 +152,10 @@ export class Db implements WalSource {
   sync(): void {
     const { file, lock } = this.#opened();
     this.#copy();
-    if (wantsHandOver(lock.onLockZero, file.readWalIndex())) lock.handOver(() => this.#copy());
-    const mode =
-      this.#openSnapshots > 0
-        ? undefined
-        : checkpointDue(file.readWalIndex(), this.#options.checkpoint, this.#checkpoints, Date.now());
+    const view = file.readWalIndex();
+    if (wantsHandOver(lock.onLockZero, view)) lock.handOver(() => this.#copy());
+    if (this.#openSnapshots > 0) return;
+    const mode = checkpointDue(view, this.#options.checkpoint, this.#checkpoints, Date.now());
     if (mode !== undefined) this.#checkpoint(mode);
   }
 
@@ -174,6 +169,7 @@ export class Db implements WalSource {
     shadow.beginGeneration(generation);
     this.#mustProveShadow = false;
     this.#state = { generation, index: walIndex(0), tail: undefined };
+    this.#firstHeldIndex = 0;
     // A snapshot comes after this, and holds whatever was in the database file when the lock was taken.
     this.#covered = true;
     this.#emit({ type: "generation", generation, reason });
@@ -231,8 +227,10 @@ export class Db implements WalSource {
 
   /** Lets go of shadow WAL files that every replica has. One more is kept, as Litestream does. */
   releaseWalBefore(position: Position): void {
-    if (this.#state?.generation !== position.generation || position.index < 2) return;
-    this.#opened().shadow.deleteBefore(position.generation, walIndex(position.index - 1));
+    if (this.#state?.generation !== position.generation || position.index - 1 <= this.#firstHeldIndex) return;
+    const first = walIndex(position.index - 1);
+    this.#opened().shadow.deleteBefore(position.generation, first);
+    this.#firstHeldIndex = first;
   }
 
   /** Closes connections first, then the descriptors of the database, so that no lock is lost while it is needed. */
@@ -252,6 +250,7 @@ export class Db implements WalSource {
     this.#state = undefined;
     this.#covered = false;
     this.#mustProveShadow = false;
+    this.#firstHeldIndex = 0;
     this.#open = undefined;
   }
 
@@ -365,15 +364,21 @@ export class Db implements WalSource {
       const stop = extendChain(chain, wal, untilOffset, ({ bytes, offset }) => writer.append(bytes, offset));
       const { s1, s2 } = chain.end.checksum;
       const isProven = stop === "end" && s1 === view.frameChecksum.s1 && s2 === view.frameChecksum.s2;
+      if (!isProven && !this.#isStale(view)) {
+        this.#fail(state, `its frames do not match its wal-index (${stop} at offset ${chain.end.offset})`);
+      }
       if (!isProven) {
         this.#takeBack(writer, tail === undefined, fromOffset);
-        return this.#isStale(view)
-          ? false
-          : this.#fail(state, `its frames do not match its wal-index (${stop} at offset ${chain.end.offset})`);
+        return false;
       }
     } catch (error) {
-      if (isLitestreamError(error, "SHADOW_DAMAGED")) this.#mustProveShadow = true;
-      else this.#takeBack(writer, tail === undefined, fromOffset);
+      if (isLitestreamError(error, "SHADOW_DAMAGED")) {
+        // It is somebody else's work by now: nothing is taken back.
+        this.#mustProveShadow = true;
+        if (writer !== this.#shadowWriter) writer.close();
+      } else {
+        this.#takeBack(writer, tail === undefined, fromOffset);
+      }
       throw error;
     }
     if (writer !== this.#shadowWriter) this.#closeShadowWriter();
@@ -383,7 +388,7 @@ export class Db implements WalSource {
     this.#emit({
       type: "sync",
       position: positionOf(this.#state),
-      frames: view.mxFrame - Math.floor((fromOffset - walHeaderSizeBytes) / (header.pageSize + 24)),
+      frames: view.mxFrame - framesIn(fromOffset, header.pageSize),
       bytes,
       durationMs: performance.now() - startedAtMs,
     });

@@ -40,6 +40,8 @@ export class ReadLock {
     const connection = this.free;
     connection.beginRead();
     this.#hold(connection);
+    // What is known if the next look fails: nothing, so it may be.
+    this.#onLockZero = true;
     this.#onLockZero = mayBeOnLockZero(before, this.#view());
   }
 

@@ -221,8 +221,8 @@ export class FileReplica implements Replica<WalSource> {
     };
     if (this.#generation !== generation) {
       this.#forget();
-      if ((await this.#folder.newestSnapshot(generation)) === undefined)
-        await this.#snapshot(generation, count, signal);
+      const hasSnapshot = (await this.#folder.newestSnapshot(generation)) !== undefined;
+      if (!hasSnapshot) await this.#snapshot(generation, count, signal);
       this.#generation = generation;
     }
     const position = await this.#replicateWal(captured.position, count, signal);
@@ -298,9 +298,8 @@ export class FileReplica implements Replica<WalSource> {
       await new Promise((done) => setImmediate(done));
     }
     const position = { generation, index: tail.index, offset: tail.chain?.end.offset ?? 0 };
-    if (comparePositions(position, until) < 0)
-      throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
-    return position;
+    if (comparePositions(position, until) >= 0) return position;
+    throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
   }
 
   /** Brings the replica's file of one index up to the captured end, durably. */

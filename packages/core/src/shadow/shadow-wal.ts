@@ -80,9 +80,12 @@ export class ShadowWal {
 
   /** Goes on with the file of an index after `endOffset`, the end of its last proven commit; what is behind it goes. */
   resumeIndex(generation: Generation, index: WalIndex, endOffset: number): ShadowWalWriter {
-    const file = LocalFile.openToWrite(this.paths.wal(generation, index));
-    file.truncate(endOffset);
-    return new ShadowWalWriter(file, generation, index, endOffset);
+    const path = this.paths.wal(generation, index);
+    return guardShadow("go on with", path, () => {
+      const file = LocalFile.openToWrite(path);
+      file.truncate(endOffset);
+      return new ShadowWalWriter(file, generation, index, endOffset);
+    });
   }
 
   /** Deletes the files before `index`: every replica has them. */
@@ -129,7 +132,7 @@ export class ShadowWalWriter {
 
   /** Takes back what was appended after `offset`. */
   truncate(offset: number): void {
-    this.#file.truncate(offset);
+    guardShadow("truncate", this.#file.path, () => this.#file.truncate(offset));
     this.#size = offset;
   }
 

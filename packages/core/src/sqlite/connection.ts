@@ -54,10 +54,6 @@ export class Connection {
     }
   }
 
-  get inTransaction(): boolean {
-    return this.#inTransaction;
-  }
-
   /** Of the library that this process uses, as in "3.54.1". */
   sqliteVersion(): string {
     return String(this.#get("SELECT sqlite_version() AS version", "query")["version"]);

@@ -14,14 +14,7 @@
 import { copyBytes } from "../bytes.ts";
 import { assert } from "../assert.ts";
 import { addNativeWords, addSwappedWords, type Checksum, isNativeOrder } from "./checksum.ts";
-import {
-  frameSizeBytes,
-  sameSalts,
-  type Salts,
-  walFrameHeaderSizeBytes,
-  type WalHeader,
-  walHeaderSizeBytes,
-} from "./header.ts";
+import { frameSizeBytes, walFrameHeaderSizeBytes, type WalHeader, walHeaderSizeBytes } from "./header.ts";
 
 /** Why a reader of frames stopped: at the end of what it was given, inside a frame, or at a frame that is not next. */
 export type WalStop = "end" | "short" | "salt" | "checksum";
@@ -113,10 +106,5 @@ export class WalChain {
 
   #stop(verifiedBytes: number, stop: WalStop): { verifiedBytes: number; stop: WalStop } {
     return { verifiedBytes, stop };
-  }
-
-  /** True when `salts` are those of this chain's WAL. */
-  hasSalts(salts: Salts): boolean {
-    return sameSalts(this.header.salts, salts);
   }
 }

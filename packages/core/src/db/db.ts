@@ -13,6 +13,7 @@ import { guardShadow } from "../shadow/shadow-error.ts";
 import { ShadowWal, type ShadowWalWriter } from "../shadow/shadow-wal.ts";
 import { Connection } from "../sqlite/connection.ts";
 import { DbFile } from "../sqlite/db-file.ts";
+import { readableWalIndex } from "../sqlite/readable-wal-index.ts";
 import { ReplicatorLock } from "../sqlite/replicator-lock.ts";
 import { knownSqliteProblem } from "../sqlite/version.ts";
 import type { WalIndexView } from "../sqlite/wal-index.ts";
@@ -121,7 +122,7 @@ export class Db implements WalSource {
       const replicatorLock = cleanUp.adopt(new ReplicatorLock(shadow.paths.lock, this.path), (held) => held.release());
       const connect = (): Connection => new Connection(file.realPath, this.#options.busyTimeoutMs);
       const first = connect();
-      const lock = cleanUp.adopt(new ReadLock(first, connect, () => file.readWalIndex()), (held) => held.close());
+      const lock = cleanUp.adopt(new ReadLock(first, connect, () => this.#view(file)), (held) => held.close());
       const sqliteProblem = knownSqliteProblem(first.sqliteVersion());
       if (sqliteProblem !== undefined) this.#emit({ type: "warning", ...sqliteProblem });
       if (!file.header.isWal) {
@@ -152,7 +153,7 @@ export class Db implements WalSource {
   sync(): void {
     const { file, lock } = this.#opened();
     this.#copy();
-    const view = file.readWalIndex();
+    const view = this.#view(file);
     if (wantsHandOver(lock.onLockZero, view)) lock.handOver(() => this.#copy());
     if (this.#openSnapshots > 0) return;
     const mode = checkpointDue(view, this.#options.checkpoint, this.#checkpoints, Date.now());
@@ -264,6 +265,10 @@ export class Db implements WalSource {
     return this.#open;
   }
 
+  #view(file: DbFile): WalIndexView {
+    return readableWalIndex(file, this.#options.busyTimeoutMs);
+  }
+
   #stateOrThrow(): CaptureState {
     if (this.#state === undefined) throw new Error(`${this.path} has no generation`);
     return this.#state;
@@ -290,7 +295,7 @@ export class Db implements WalSource {
       if (isLitestreamError(error, "FORMAT_INVALID")) return "shadow wal damaged";
       throw error;
     }
-    const reason = decideResume(tail, file.readWalIndex());
+    const reason = decideResume(tail, this.#view(file));
     if (reason !== undefined) return reason;
     if (!sameContent(tail, shadowFile, file.walPath)) return "wal overwritten by another process";
     this.#state = { generation, index, tail };
@@ -316,7 +321,7 @@ export class Db implements WalSource {
     for (let look = 0; look < looksMax; look++) {
       const state = this.#stateOrThrow();
       const asOfMs = Date.now();
-      const view = file.readWalIndex();
+      const view = this.#view(file);
       const decision = decideSync(state, view, this.#covered);
       if (decision.kind === "new-generation") {
         this.beginGeneration(decision.reason);
@@ -412,7 +417,7 @@ export class Db implements WalSource {
   }
 
   #isStale(view: WalIndexView): boolean {
-    const now = this.#opened().file.readWalIndex();
+    const now = this.#view(this.#opened().file);
     return !sameSalts(now.salts, view.salts) || now.mxFrame < view.mxFrame;
   }
 
@@ -428,7 +433,7 @@ export class Db implements WalSource {
   #checkpoint(mode: "PASSIVE" | "FORCED"): void {
     const { file, lock } = this.#opened();
     const startedAtMs = performance.now();
-    const walFrames = file.readWalIndex().mxFrame;
+    const walFrames = this.#view(file).mxFrame;
     this.#writer ??= new Connection(file.realPath, 0);
     const forcedInVainAtMs = mode === "FORCED" ? Date.now() : this.#checkpoints.forcedInVainAtMs;
     this.#checkpoints = { triedAtMs: Date.now(), forcedInVainAtMs, wasComplete: false };

@@ -153,7 +153,7 @@ export class DbFile {
       const view = parseWalIndex(this.#walIndexBytes.subarray(0, size));
       if (view !== undefined) return view;
     }
-    throw new LitestreamError("DATABASE_BUSY", `the wal-index of ${this.path} is being recovered by another process`, {
+    throw new LitestreamError("DATABASE_BUSY", `the wal-index of ${this.path} is being changed by another process`, {
       path: `${this.realPath}-shm`,
       hint: "It is read again at the next sync.",
     });

@@ -366,6 +366,28 @@ describe("Db.sync while others use the database", () => {
     expect(await inOtherProcess(path, `return db.query("SELECT count(*) AS n FROM t").get()`)).toEqual({ n: 12 });
   });
 
+  test("reads on where a writer died in the middle of a change of the wal-index", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path);
+    const { db, events } = opened;
+    await inOtherProcess(path, insertRow);
+    db.sync();
+    // Such a writer has changed one of the two copies of the header.
+    const tearWalIndex = `
+      const { closeSync, openSync, writeSync } = await import("node:fs");
+      const shm = openSync(${JSON.stringify(`${path}-shm`)}, "r+");
+      writeSync(shm, new Uint8Array(8).fill(0xa5), 0, 8, 48 + 16);
+      closeSync(shm);`;
+    await inOtherProcess(path, `${insertRow}\n${tearWalIndex}`);
+    db.sync();
+    expectShadowIsWal(db, path);
+    await inOtherProcess(path, insertRow);
+    db.sync();
+    expectShadowIsWal(db, path);
+    expect(generationReasons(events)).toHaveLength(1);
+  });
+
   test("gets the write lock between two transactions of a writer that never rests", async () => {
     await using folder = await tempFolder();
     const path = folder.join("app.db");

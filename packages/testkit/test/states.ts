@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { readFileSync } from "node:fs";
-import type { TempFolder } from "../src/temp-folder.ts";
-import type { WalTransaction } from "../src/wal-builder.ts";
+import type { TempFolder } from "../src/database/temp-folder.ts";
+import type { WalTransaction } from "../src/wal/builder.ts";
 
 /** One database file after the other, each as SQLite left it after a step of `sql`, closed and checkpointed. */
 export interface States {

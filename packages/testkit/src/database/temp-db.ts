@@ -1,7 +1,7 @@
 import { constants, Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import { integrityCheck } from "./digest.ts";
-import { requirePageSize } from "./wal-builder.ts";
+import { requirePageSize } from "../wal/builder.ts";
 import { type TempFolder, tempFolder } from "./temp-folder.ts";
 
 export interface TempDatabaseOptions {

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
-import { readAcknowledgements } from "../src/acknowledgement-log.ts";
-import { integrityCheck } from "../src/digest.ts";
-import { committedPrefix, verifyWorkload } from "../src/oracle.ts";
-import { tempFolder } from "../src/temp-folder.ts";
-import { spawnWriter } from "../src/writer.ts";
-import { failureOf } from "./failure.ts";
+import { readAcknowledgements } from "../../src/workload/acknowledgement-log.ts";
+import { integrityCheck } from "../../src/database/digest.ts";
+import { committedPrefix, verifyWorkload } from "../../src/workload/oracle.ts";
+import { tempFolder } from "../../src/database/temp-folder.ts";
+import { spawnWriter } from "../../src/workload/writer.ts";
+import { failureOf } from "../failure.ts";
 
 test("spawnWriter writes as many transactions as asked for, closes the database and exits", async () => {
   await using folder = await tempFolder();

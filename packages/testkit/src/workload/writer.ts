@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Acknowledgement, readAcknowledgements } from "./acknowledgement-log.ts";
-import { type TempFolder, tempFolder } from "./temp-folder.ts";
-import { requirePageSize } from "./wal-builder.ts";
+import { type TempFolder, tempFolder } from "../database/temp-folder.ts";
+import { requirePageSize } from "../wal/builder.ts";
 import { withDefaults, type WorkloadOptions } from "./workload.ts";
 import type { WriterCommand, WriterReport, WriterTask } from "./writer-protocol.ts";
 

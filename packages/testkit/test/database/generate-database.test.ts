@@ -2,10 +2,10 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
-import { integrityCheck, rowsDigest } from "../src/digest.ts";
-import { generateDatabase } from "../src/generate-database.ts";
-import { tempFolder } from "../src/temp-folder.ts";
-import { failureOf } from "./failure.ts";
+import { integrityCheck, rowsDigest } from "../../src/database/digest.ts";
+import { generateDatabase } from "../../src/database/generate-database.ts";
+import { tempFolder } from "../../src/database/temp-folder.ts";
+import { failureOf } from "../failure.ts";
 
 test.each([512, 4096, 65536])("generateDatabase makes a sound WAL-mode database, %d-byte pages", async (pageSize) => {
   await using folder = await tempFolder();

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { walChecksum } from "../src/wal-checksum.ts";
+import { walChecksum } from "../../src/wal/checksum.ts";
 
 const bytes = Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 4);
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
-import { canMakeUnwritable, makeUnwritable, tempFolder } from "../src/index.ts";
-import { skipUnless } from "../src/skip.ts";
+import { canMakeUnwritable, makeUnwritable, tempFolder } from "../../src/index.ts";
+import { skipUnless } from "../../src/skip.ts";
 
 const testUnwritable = skipUnless(canMakeUnwritable() || undefined, "chattr is not there, or not for this file system");
 

@@ -1,11 +1,11 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { integrityCheck, rowsDigest } from "../src/digest.ts";
-import { tempFolder } from "../src/temp-folder.ts";
-import { buildWal, describeWal, type WalOptions, type WalTransaction } from "../src/wal-builder.ts";
-import { spawnWriter } from "../src/writer.ts";
-import { makeStates, parseRealWal, transactionBetween } from "./states.ts";
+import { integrityCheck, rowsDigest } from "../../src/database/digest.ts";
+import { tempFolder } from "../../src/database/temp-folder.ts";
+import { buildWal, describeWal, type WalOptions, type WalTransaction } from "../../src/wal/builder.ts";
+import { spawnWriter } from "../../src/workload/writer.ts";
+import { makeStates, parseRealWal, transactionBetween } from "../states.ts";
 
 const steps = [
   "CREATE TABLE t(id INTEGER PRIMARY KEY, x BLOB); INSERT INTO t(x) VALUES (randomblob(70000)), ('a')",

@@ -12,8 +12,8 @@
  *     20  u32 salt-2                            24  page
  *     24  u32 x 2 checksum of bytes 0..23
  */
-import { SeededRandom } from "./seeded-random.ts";
-import { type WalChecksum, walChecksum } from "./wal-checksum.ts";
+import { SeededRandom } from "../seeded-random.ts";
+import { type WalChecksum, walChecksum } from "./checksum.ts";
 
 export const walHeaderBytes = 32;
 export const walFrameHeaderBytes = 24;

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
-import { integrityCheck, rowsDigest, schemaOf } from "../src/digest.ts";
-import { expectedState } from "../src/oracle.ts";
-import { tempDatabase } from "../src/temp-db.ts";
-import { tempFolder } from "../src/temp-folder.ts";
-import { spawnWriter } from "../src/writer.ts";
+import { integrityCheck, rowsDigest, schemaOf } from "../../src/database/digest.ts";
+import { expectedState } from "../../src/workload/oracle.ts";
+import { tempDatabase } from "../../src/database/temp-db.ts";
+import { tempFolder } from "../../src/database/temp-folder.ts";
+import { spawnWriter } from "../../src/workload/writer.ts";
 
 test("rowsDigest is the hash of the lines its definition gives", async () => {
   await using db = await tempDatabase({

@@ -1,10 +1,10 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { integrityCheck, rowsDigest } from "../src/digest.ts";
-import { committedPrefix, expectedState, verifyWorkload } from "../src/oracle.ts";
-import { tempDatabase } from "../src/temp-db.ts";
-import { tempFolder } from "../src/temp-folder.ts";
-import { Workload, type WorkloadOptions } from "../src/workload.ts";
+import { integrityCheck, rowsDigest } from "../../src/database/digest.ts";
+import { committedPrefix, expectedState, verifyWorkload } from "../../src/workload/oracle.ts";
+import { tempDatabase } from "../../src/database/temp-db.ts";
+import { tempFolder } from "../../src/database/temp-folder.ts";
+import { Workload, type WorkloadOptions } from "../../src/workload/workload.ts";
 
 function runWorkload(path: string, transactions: number, options: WorkloadOptions): void {
   using database = new Database(path, { create: true, readwrite: true });

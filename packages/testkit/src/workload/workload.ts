@@ -1,6 +1,6 @@
 import type { Database, Statement } from "bun:sqlite";
 import { createHash } from "node:crypto";
-import { SeededRandom } from "./seeded-random.ts";
+import { SeededRandom } from "../seeded-random.ts";
 
 /** What the rows of a workload depend on. The database itself records it, in the table `workload`. */
 export interface WorkloadOptions {

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { existsSync, openSync, closeSync, writeSync, rmSync, readdirSync, writeFileSync } from "node:fs";
-import { rowsDigest } from "../src/digest.ts";
-import { tempDatabase } from "../src/temp-db.ts";
-import { tempFolder } from "../src/temp-folder.ts";
-import { failureOf } from "./failure.ts";
+import { rowsDigest } from "../../src/database/digest.ts";
+import { tempDatabase } from "../../src/database/temp-db.ts";
+import { tempFolder } from "../../src/database/temp-folder.ts";
+import { failureOf } from "../failure.ts";
 
 test("tempFolder is removed with what is in it", async () => {
   const folder = await tempFolder();

@@ -16,8 +16,8 @@
  *     40  u32 x 2 checksum of bytes 0..39
  */
 import { endianness } from "node:os";
-import { requirePageSize } from "./wal-builder.ts";
-import { type WalChecksum, walChecksum } from "./wal-checksum.ts";
+import { requirePageSize } from "./builder.ts";
+import { type WalChecksum, walChecksum } from "./checksum.ts";
 
 export const walIndexHeaderBytes = 136;
 

@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { existsSync, rmSync, statSync } from "node:fs";
-import { SeededRandom } from "./seeded-random.ts";
-import { requirePageSize } from "./wal-builder.ts";
+import { SeededRandom } from "../seeded-random.ts";
+import { requirePageSize } from "../wal/builder.ts";
 
 export interface GenerateOptions {
   /** The size to reach in bytes; the file ends at most a few hundred kilobytes above it. */

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { integrityCheck, openForReading, rowsDigest, rowsDigestOf } from "./digest.ts";
+import { integrityCheck, openForReading, rowsDigest, rowsDigestOf } from "../database/digest.ts";
 import { readWorkloadOptions, verifyMarkers, Workload, type WorkloadOptions } from "./workload.ts";
 
 /**

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { endianness } from "node:os";
-import { tempFolder } from "../src/temp-folder.ts";
-import { describeWal } from "../src/wal-builder.ts";
-import { buildWalIndexHeader, walIndexHeaderBytes } from "../src/wal-index-builder.ts";
-import { spawnWriter } from "../src/writer.ts";
-import { parseRealWal } from "./states.ts";
+import { tempFolder } from "../../src/database/temp-folder.ts";
+import { describeWal } from "../../src/wal/builder.ts";
+import { buildWalIndexHeader, walIndexHeaderBytes } from "../../src/wal/wal-index.ts";
+import { spawnWriter } from "../../src/workload/writer.ts";
+import { parseRealWal } from "../states.ts";
 
 test.each([512, 4096, 65536])("buildWalIndexHeader gives what SQLite wrote, %d-byte pages", async (pageSize) => {
   await using folder = await tempFolder();

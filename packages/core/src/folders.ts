@@ -2,6 +2,7 @@ import { chmodSync, chownSync, closeSync, fsyncSync, mkdirSync, openSync, statSy
 import { dirname } from "node:path";
 import type { FileOwner } from "./file-owner.ts";
 import { systemErrorCode } from "./errors.ts";
+import { faultPoint } from "./fault-point.ts";
 
 /** Litestream's modes for what has no database to take them from. */
 export const defaultFileMode = 0o600;
@@ -12,6 +13,7 @@ export const defaultDirectoryMode = 0o700;
  * system that knows no such thing there is nothing to do.
  */
 export function syncFolder(path: string): void {
+  faultPoint(() => ({ kind: "file", operation: "sync folder", path }));
   const fd = openSync(path, "r");
   try {
     whereSupported(() => fsyncSync(fd));
@@ -25,6 +27,7 @@ export function makeFolders(path: string, owner?: FileOwner): void {
   if (isFolder(path)) return;
   const parent = dirname(path);
   if (parent !== path) makeFolders(parent, owner);
+  faultPoint(() => ({ kind: "file", operation: "make folder", path }));
   try {
     mkdirSync(path);
   } catch (error) {

@@ -9,10 +9,12 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { systemErrorCode } from "./errors.ts";
+import { faultPoint } from "./fault-point.ts";
 import type { FileOwner } from "./file-owner.ts";
 import { defaultFileMode, makeFolders, syncFolder, whereSupported } from "./folders.ts";
 
@@ -31,11 +33,13 @@ export class LocalFile implements Disposable {
   }
 
   static openToRead(path: string): LocalFile {
+    faultPoint(() => ({ kind: "file", operation: "open", path }));
     return new LocalFile(path, openSync(path, constants.O_RDONLY));
   }
 
   /** Opens a file that exists. */
   static openToWrite(path: string): LocalFile {
+    faultPoint(() => ({ kind: "file", operation: "open", path }));
     return new LocalFile(path, openSync(path, constants.O_RDWR));
   }
 
@@ -47,6 +51,7 @@ export class LocalFile implements Disposable {
       if (systemErrorCode(error) !== "ENOENT") throw error;
     }
     makeFolders(dirname(path), owner);
+    faultPoint(() => ({ kind: "file", operation: "create", path }));
     const file = new LocalFile(path, openSync(path, constants.O_RDWR | constants.O_CREAT, defaultFileMode));
     try {
       whereSupported(() => fchmodSync(file.#fd, owner?.fileMode ?? defaultFileMode));
@@ -61,6 +66,7 @@ export class LocalFile implements Disposable {
 
   /** Makes a file that must not exist yet. The caller sees to its folder. */
   static createNew(path: string, mode: number): LocalFile {
+    faultPoint(() => ({ kind: "file", operation: "create", path }));
     return new LocalFile(path, openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, mode));
   }
 
@@ -70,6 +76,7 @@ export class LocalFile implements Disposable {
 
   /** Reads until `buffer` is full or the file ends. @returns bytes read */
   readAt(buffer: Uint8Array, offset: number): number {
+    faultPoint(() => ({ kind: "file", operation: "read", path: this.path }));
     let filledBytes = 0;
     while (filledBytes < buffer.byteLength) {
       const count = readSync(this.#fd, buffer, filledBytes, buffer.byteLength - filledBytes, offset + filledBytes);
@@ -81,6 +88,7 @@ export class LocalFile implements Disposable {
 
   /** Writes all of `bytes`, or throws. */
   writeAt(bytes: Uint8Array, offset: number): void {
+    faultPoint(() => ({ kind: "file", operation: "write", path: this.path, offset, bytes }));
     let writtenBytes = 0;
     while (writtenBytes < bytes.byteLength) {
       const rest = bytes.byteLength - writtenBytes;
@@ -90,11 +98,13 @@ export class LocalFile implements Disposable {
 
   /** Cuts the file, or extends it with zeros. */
   truncate(sizeBytes: number): void {
+    faultPoint(() => ({ kind: "file", operation: "truncate", path: this.path, sizeBytes }));
     ftruncateSync(this.#fd, sizeBytes);
   }
 
   /** Makes everything written so far durable. */
   sync(): void {
+    faultPoint(() => ({ kind: "file", operation: "sync", path: this.path }));
     fsyncSync(this.#fd);
   }
 
@@ -118,6 +128,19 @@ export function replaceFile(path: string, content: string, owner: FileOwner): vo
     file.writeAt(new TextEncoder().encode(content), 0);
     file.sync();
   }
-  renameSync(temporary, path);
-  syncFolder(dirname(path));
+  renameFile(temporary, path);
+}
+
+/** Renames durably, replacing what has the new name. */
+export function renameFile(from: string, to: string): void {
+  faultPoint(() => ({ kind: "file", operation: "rename", path: from, to }));
+  renameSync(from, to);
+  syncFolder(dirname(to));
+  if (dirname(from) !== dirname(to)) syncFolder(dirname(from));
+}
+
+/** Removes a file, or a folder with all that is in it. One that is already gone is not an error. */
+export function removeFile(path: string): void {
+  faultPoint(() => ({ kind: "file", operation: "remove", path }));
+  rmSync(path, { recursive: true, force: true });
 }

@@ -1,12 +1,13 @@
 /**
- * The decisions of capture, without any I/O. What they rest on is SQLite's protocol (docs/guarantees.md):
+ * What a look at the wal-index means for what was captured: pure decisions, which rest on SQLite's rules
+ * (docs/capture.md):
  *
  * - The end of the WAL is mxFrame of the wal-index. Valid frames behind it may be those of a writer that died before
  *   its commit, and never happened.
  * - While we hold a read lock on a mark, nobody restarts the WAL. While we hold WAL_READ_LOCK(0), nobody moves a frame
  *   into the database file, so frames that come after a restart stay in the WAL.
- * - We are `covered` while a read lock is held without a break and everything visible when it was taken was copied.
- *   Then another pair of salts, any pair, is the very next WAL: nothing can have come and gone in between.
+ * - While `covered` (protocol.ts), a read lock was held without a break since everything was copied: then another pair
+ *   of salts, any pair, is the very next WAL. Nothing can have come and gone in between.
  */
 import { assert } from "../assert.ts";
 import type { GenerationReason } from "../generation-reason.ts";
@@ -81,58 +82,6 @@ export function decideResume(tail: ShadowTail, view: WalIndexView): GenerationRe
  */
 export function mayBeOnLockZero(before: WalIndexView, after: WalIndexView): boolean {
   return isBackfilled(before) || isBackfilled(after);
-}
-
-/**
- * Sitting on WAL_READ_LOCK(0) while the WAL has frames makes each commit of the application try a checkpoint in vain
- * (measured: 486 against 15 microseconds a commit), so another transaction takes over, which then gets a mark.
- */
-export function wantsHandOver(onLockZero: boolean, view: WalIndexView): boolean {
-  return onLockZero && !isBackfilled(view);
-}
-
-export interface CheckpointPolicy {
-  /** Frames, not yet in the database file, from which a checkpoint is tried. */
-  readonly minPageCount: number;
-  /** Frames in the WAL from which it waits for readers, up to the busy timeout; 0 for never. */
-  readonly maxPageCount: number;
-  /** A checkpoint is also tried so long after the last one; 0 for never. */
-  readonly intervalMs: number;
-  /** Least time between two tries, while readers keep one from being complete. */
-  readonly retryMs: number;
-  /** Least time between two forced ones, since writers are kept out while one waits. */
-  readonly forcedRetryMs: number;
-}
-
-export type CheckpointMode = "PASSIVE" | "FORCED";
-
-export interface CheckpointHistory {
-  /** Of the last try, complete or not; the opening of the database at first. */
-  readonly triedAtMs: number;
-  /** Of the last forced try that a reader kept from being complete; undefined where there was none. */
-  readonly forcedInVainAtMs: number | undefined;
-  readonly wasComplete: boolean;
-}
-
-/** The checkpoint that is due, if any. Nothing is, once all of the WAL is in the database file. */
-export function checkpointDue(
-  view: WalIndexView,
-  policy: CheckpointPolicy,
-  history: CheckpointHistory,
-  nowMs: number,
-): CheckpointMode | undefined {
-  if (isBackfilled(view)) return undefined;
-  const elapsedMs = nowMs - history.triedAtMs;
-  const isTooSoon = elapsedMs >= 0 && elapsedMs < policy.retryMs;
-  const sinceForcedMs = nowMs - (history.forcedInVainAtMs ?? -Infinity);
-  const mayForce = !isTooSoon && (sinceForcedMs < 0 || sinceForcedMs >= policy.forcedRetryMs);
-  if (policy.maxPageCount > 0 && view.mxFrame >= policy.maxPageCount && mayForce) return "FORCED";
-  if (!history.wasComplete && isTooSoon) return undefined;
-  // Frames that were moved before do not count: while an old reader keeps the WAL from being restarted, a checkpoint
-  // for each new frame would do nothing but flush.
-  if (view.mxFrame - view.nBackfill >= policy.minPageCount) return "PASSIVE";
-  if (policy.intervalMs > 0 && elapsedMs > policy.intervalMs) return "PASSIVE";
-  return undefined;
 }
 
 /** The state once the WAL's frames up to mxFrame were copied to `index`, with the proof that they are the WAL's. */

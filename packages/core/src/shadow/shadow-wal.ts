@@ -1,9 +1,10 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LitestreamError, systemErrorCode } from "../errors.ts";
 import { type Generation, isGeneration } from "../generation.ts";
+import { faultPoint } from "../fault-point.ts";
 import { makeFolders, syncFolder } from "../folders.ts";
-import { LocalFile, replaceFile } from "../local-file.ts";
+import { LocalFile, removeFile, replaceFile } from "../local-file.ts";
 import { formatPosition, type WalIndex } from "../position.ts";
 import type { FileOwner } from "../file-owner.ts";
 import { formatWalHeader, type WalHeader, walHeaderSizeBytes } from "../wal/header.ts";
@@ -23,6 +24,7 @@ export class ShadowWal {
   /** The generation that an earlier run, or Litestream, left as the current one. */
   currentGeneration(): Generation | undefined {
     try {
+      faultPoint(() => ({ kind: "file", operation: "read", path: this.paths.generationName }));
       const name = readFileSync(this.paths.generationName, "utf8").trim();
       return isGeneration(name) ? name : undefined;
     } catch (error) {
@@ -37,15 +39,17 @@ export class ShadowWal {
       makeFolders(this.paths.walFolder(generation), this.#owner);
       replaceFile(this.paths.generationName, `${generation}\n`, this.#owner);
       for (const name of readdirSync(this.paths.generations)) {
-        if (name !== generation) rmSync(join(this.paths.generations, name), { recursive: true, force: true });
+        if (name !== generation) removeFile(join(this.paths.generations, name));
       }
     });
   }
 
   /** Indexes that are held of `generation`, ascending. */
   indexes(generation: Generation): WalIndex[] {
+    const path = this.paths.walFolder(generation);
     try {
-      return readdirSync(this.paths.walFolder(generation))
+      faultPoint(() => ({ kind: "file", operation: "list", path }));
+      return readdirSync(path)
         .map((name) => MetaPaths.parseWalName(name))
         .filter((index) => index !== undefined)
         .toSorted((a, b) => a - b);
@@ -71,7 +75,7 @@ export class ShadowWal {
         file.writeAt(formatWalHeader(header), 0);
       } catch (error) {
         file.close();
-        rmSync(path, { force: true });
+        removeFile(path);
         throw error;
       }
       return new ShadowWalWriter(file, generation, index, walHeaderSizeBytes);
@@ -91,7 +95,7 @@ export class ShadowWal {
   /** Deletes the files before `index`: every replica has them. */
   deleteBefore(generation: Generation, index: WalIndex): void {
     const old = this.indexes(generation).filter((held) => held < index);
-    for (const held of old) rmSync(this.paths.wal(generation, held), { force: true });
+    for (const held of old) removeFile(this.paths.wal(generation, held));
     if (old.length > 0) syncFolder(this.paths.walFolder(generation));
   }
 }

@@ -8,6 +8,7 @@
  */
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { LitestreamError, systemErrorCode } from "../errors.ts";
+import { faultPoint } from "../fault-point.ts";
 import type { FileOwner } from "../file-owner.ts";
 import { type DbHeader, dbHeaderSizeBytes, parseDbHeader } from "../db-header.ts";
 import { parseWalIndex, type WalIndexView, walIndexHeaderSizeBytes } from "./wal-index.ts";
@@ -132,10 +133,12 @@ export class DbFile {
 
   /** Reads up to the buffer's length; fewer bytes at the end of the file. */
   readAt(buffer: Uint8Array, offset: number): number {
+    faultPoint(() => ({ kind: "file", operation: "read", path: this.realPath }));
     return readSync(this.#db.fd, buffer, 0, buffer.byteLength, offset);
   }
 
   sync(): void {
+    faultPoint(() => ({ kind: "file", operation: "sync", path: this.realPath }));
     fsyncSync(this.#db.fd);
   }
 

@@ -1,11 +1,12 @@
-import { existsSync, renameSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { type FileHandle, open, readdir, rm, stat, unlink } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { throwIfAborted } from "../abort.ts";
 import { systemErrorCode } from "../errors.ts";
 import type { FileOwner } from "../file-owner.ts";
 import { fileError } from "./file-error.ts";
-import { syncFolder } from "../folders.ts";
+import { faultPoint } from "../fault-point.ts";
+import { renameFile } from "../local-file.ts";
 import { OpenFile } from "./open-file.ts";
 import type { ReadOptions, Store, StoreEntry } from "./store.ts";
 
@@ -51,6 +52,7 @@ export class FileStore implements Store {
     const path = this.pathOf(key);
     let file: FileHandle;
     try {
+      faultPoint(() => ({ kind: "file", operation: "open", path }));
       file = await open(path, "r");
     } catch (error) {
       throw fileError(error, "cannot open", path);
@@ -87,7 +89,7 @@ export class FileStore implements Store {
       }
       this.rename(`${key}${temporarySuffix}`, key);
     } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
+      await this.removeAll(`${key}${temporarySuffix}`).catch(() => undefined);
       throw error;
     }
     return { sizeBytes };
@@ -126,9 +128,7 @@ export class FileStore implements Store {
   rename(from: string, to: string): void {
     const [fromPath, toPath] = [this.pathOf(from), this.pathOf(to)];
     try {
-      renameSync(fromPath, toPath);
-      syncFolder(dirname(toPath));
-      if (dirname(fromPath) !== dirname(toPath)) syncFolder(dirname(fromPath));
+      renameFile(fromPath, toPath);
     } catch (error) {
       throw fileError(error, "cannot rename", fromPath);
     }
@@ -150,6 +150,7 @@ export class FileStore implements Store {
   async removeAll(key: string): Promise<void> {
     const path = this.pathOf(key);
     try {
+      faultPoint(() => ({ kind: "file", operation: "remove", path }));
       await rm(path, { recursive: true, force: true });
     } catch (error) {
       throw fileError(error, "cannot delete", path);
@@ -159,6 +160,7 @@ export class FileStore implements Store {
   async #remove(key: string): Promise<void> {
     const path = this.pathOf(key);
     try {
+      faultPoint(() => ({ kind: "file", operation: "remove", path }));
       await unlink(path);
     } catch (error) {
       if (systemErrorCode(error) !== "ENOENT") throw fileError(error, "cannot delete", path);
@@ -178,6 +180,7 @@ export class FileStore implements Store {
     const path = folder === "" ? this.location : this.pathOf(folder.slice(0, -1));
     let names;
     try {
+      faultPoint(() => ({ kind: "file", operation: "list", path }));
       names = await readdir(path, { withFileTypes: true });
     } catch (error) {
       if (systemErrorCode(error) === "ENOENT") return;
@@ -210,6 +213,7 @@ async function readInto(
   path: string,
 ): Promise<{ bytesRead: number }> {
   try {
+    faultPoint(() => ({ kind: "file", operation: "read", path }));
     return await file.read(buffer, 0, buffer.byteLength, offset);
   } catch (error) {
     throw fileError(error, "cannot read", path);

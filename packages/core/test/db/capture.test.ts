@@ -1,47 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import {
-  advance,
-  type CaptureState,
-  checkpointDue,
-  type CheckpointPolicy,
-  decideResume,
-  decideSync,
-  mayBeOnLockZero,
-  wantsHandOver,
-} from "../../src/db/capture.ts";
-import { newGeneration } from "../../src/generation.ts";
+import { advance, decideResume, decideSync, mayBeOnLockZero } from "../../src/db/capture.ts";
 import { walIndex, walIndexMax } from "../../src/position.ts";
-import type { WalIndexView } from "../../src/sqlite/wal-index.ts";
-import { frameEndOffset, type WalHeader } from "../../src/wal/header.ts";
-
-const pageSize = 4096;
-const salts = { salt1: 1, salt2: 2 };
-const otherSalts = { salt1: 9, salt2: 9 };
-const generation = newGeneration();
-
-function headerWith(headerSalts: typeof salts): WalHeader {
-  return { pageSize, bigEndianChecksum: false, checkpointSequence: 0, salts: headerSalts, checksum: { s1: 0, s2: 0 } };
-}
-
-function view(changes: Partial<WalIndexView> = {}): WalIndexView {
-  return {
-    pageSize,
-    bigEndianChecksum: false,
-    mxFrame: 10,
-    pageCount: 5,
-    frameChecksum: { s1: 100, s2: 200 },
-    salts,
-    nBackfill: 0,
-    readMarks: [],
-    ...changes,
-  };
-}
-
-/** The shadow WAL holds the ten frames of `view()`, as index 3. */
-function state(changes: Partial<CaptureState> = {}): CaptureState {
-  const end = { offset: frameEndOffset(10, pageSize), checksum: { s1: 100, s2: 200 } };
-  return { generation, index: walIndex(3), tail: { header: headerWith(salts), end }, ...changes };
-}
+import { frameEndOffset } from "../../src/wal/header.ts";
+import { headerWith, otherSalts, pageSize, salts, state, view } from "./views.ts";
 
 const empty = state({ index: walIndex(0), tail: undefined });
 
@@ -121,7 +82,7 @@ describe("decideResume", () => {
   });
 });
 
-describe("mayBeOnLockZero and wantsHandOver", () => {
+describe("mayBeOnLockZero", () => {
   const behind = view({ nBackfill: 9 });
   const backfilled = view({ nBackfill: 10 });
 
@@ -130,58 +91,6 @@ describe("mayBeOnLockZero and wantsHandOver", () => {
     expect(mayBeOnLockZero(behind, backfilled)).toBe(true);
     expect(mayBeOnLockZero(backfilled, behind)).toBe(true);
     expect(mayBeOnLockZero(view({ mxFrame: 0 }), view({ mxFrame: 0 }))).toBe(true);
-  });
-
-  test("the lock is handed over once the WAL has a frame that is not in the database file", () => {
-    expect(wantsHandOver(true, behind)).toBe(true);
-    expect(wantsHandOver(true, backfilled)).toBe(false);
-    expect(wantsHandOver(false, behind)).toBe(false);
-  });
-});
-
-describe("checkpointDue", () => {
-  const policy: CheckpointPolicy = {
-    minPageCount: 1000,
-    maxPageCount: 10_000,
-    intervalMs: 60_000,
-    retryMs: 1000,
-    forcedRetryMs: 10_000,
-  };
-  const complete = { triedAtMs: 0, forcedInVainAtMs: undefined, wasComplete: true };
-  const busy = { ...complete, wasComplete: false };
-
-  test("is nothing while the whole WAL is in the database file", () => {
-    expect(checkpointDue(view({ mxFrame: 20_000, nBackfill: 20_000 }), policy, complete, 1e6)).toBeUndefined();
-    expect(checkpointDue(view({ mxFrame: 0 }), policy, complete, 1e6)).toBeUndefined();
-  });
-
-  test("is PASSIVE from the least number of pages on that are still to be moved", () => {
-    expect(checkpointDue(view({ mxFrame: 999 }), policy, complete, 10)).toBeUndefined();
-    expect(checkpointDue(view({ mxFrame: 1000 }), policy, complete, 10)).toBe("PASSIVE");
-    expect(checkpointDue(view({ mxFrame: 1500, nBackfill: 1000 }), policy, complete, 10)).toBeUndefined();
-  });
-
-  test("is FORCED from the most number of pages on, but not in each sync", () => {
-    expect(checkpointDue(view({ mxFrame: 10_000 }), policy, busy, 1000)).toBe("FORCED");
-    expect(checkpointDue(view({ mxFrame: 10_000 }), policy, busy, 999)).toBeUndefined();
-    expect(checkpointDue(view({ mxFrame: 10_000 }), { ...policy, maxPageCount: 0 }, busy, 1000)).toBe("PASSIVE");
-  });
-
-  test("is PASSIVE for a while after a forced one that waited in vain", () => {
-    const inVain = { triedAtMs: 5000, forcedInVainAtMs: 5000, wasComplete: false };
-    expect(checkpointDue(view({ mxFrame: 10_000 }), policy, inVain, 14_999)).toBe("PASSIVE");
-    expect(checkpointDue(view({ mxFrame: 10_000 }), policy, inVain, 15_000)).toBe("FORCED");
-  });
-
-  test("is PASSIVE after the interval, for a single page too, unless the interval is off", () => {
-    expect(checkpointDue(view({ mxFrame: 1 }), policy, complete, 60_000)).toBeUndefined();
-    expect(checkpointDue(view({ mxFrame: 1 }), policy, complete, 60_001)).toBe("PASSIVE");
-    expect(checkpointDue(view({ mxFrame: 1 }), { ...policy, intervalMs: 0 }, complete, 1e9)).toBeUndefined();
-  });
-
-  test("is not tried again at once when readers kept it from being complete, whatever the clock did", () => {
-    expect(checkpointDue(view({ mxFrame: 1000 }), policy, busy, 500)).toBeUndefined();
-    expect(checkpointDue(view({ mxFrame: 1000 }), policy, { ...busy, triedAtMs: 5000 }, 10)).toBe("PASSIVE");
   });
 });
 

@@ -5,7 +5,7 @@ import type { Generation } from "../generation.ts";
 import { makeFolders } from "../folders.ts";
 import { removeFile } from "../local-file.ts";
 import { type Position, walIndex, type WalIndex } from "../position.ts";
-import type { CapturedPosition, SourceSnapshot, SourceWal, WalSource } from "../wal-source.ts";
+import type { CapturedPosition, SourceWal, WalSource } from "../wal-source.ts";
 import { defaultMetaPath } from "../shadow/paths.ts";
 import { guardShadow } from "../shadow/shadow-error.ts";
 import { ShadowWal } from "../shadow/shadow-wal.ts";
@@ -23,6 +23,8 @@ import {
 import { afterFailure, afterStep, begin, type Goal, nextStep, nothingHeld, type Protocol } from "./protocol.ts";
 import { DbSnapshot } from "./snapshot.ts";
 import { CaptureSteps } from "./steps.ts";
+
+const snapshotChunkSizeBytes = 1 << 20;
 
 export interface DbOptions {
   readonly path: string;
@@ -164,7 +166,7 @@ export class Db implements WalSource {
     };
   }
 
-  beginSnapshot(): SourceSnapshot {
+  beginSnapshot(chunkSizeBytes: number = snapshotChunkSizeBytes): DbSnapshot {
     const { file } = this.#opened();
     const connection = new Connection(file.realPath, this.#options.busyTimeoutMs);
     try {
@@ -177,6 +179,7 @@ export class Db implements WalSource {
         connection,
         generation,
         index,
+        chunkSizeBytes,
         capture: () => {
           this.#run({ to: "capture" });
           return positionOf(this.#captured());

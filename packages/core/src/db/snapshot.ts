@@ -4,14 +4,13 @@ import type { SourceSnapshot } from "../wal-source.ts";
 import type { Connection } from "../sqlite/connection.ts";
 import type { DbFile } from "../sqlite/db-file.ts";
 
-const chunkSizeBytes = 1 << 20;
-
 export interface SnapshotParts {
   readonly file: DbFile;
   /** In a read transaction of its own; closed with the snapshot. */
   readonly connection: Connection;
   readonly generation: Generation;
   readonly index: WalIndex;
+  readonly chunkSizeBytes: number;
   /** Copies everything visible and says where that ends. */
   capture(): Position;
   onClose(): void;
@@ -35,7 +34,7 @@ export class DbSnapshot implements SourceSnapshot {
   }
 
   async *content(): AsyncIterable<Uint8Array> {
-    const buffer = new Uint8Array(chunkSizeBytes);
+    const buffer = new Uint8Array(this.#parts.chunkSizeBytes);
     for (let offset = 0; this.#isOpen;) {
       const size = this.#parts.file.readAt(buffer, offset);
       if (size === 0) return;

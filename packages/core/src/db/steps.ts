@@ -13,7 +13,7 @@ import { readableWalIndex } from "../sqlite/readable-wal-index.ts";
 import type { WalIndexView } from "../sqlite/wal-index.ts";
 import { WalChain } from "../wal/chain.ts";
 import { extendChain, proveWal, readWalHeader } from "../wal/file.ts";
-import { frameEndOffset, framesIn, sameSalts, walHeaderSizeBytes } from "../wal/header.ts";
+import { frameEndOffset, framesIn, sameSalts, type WalHeader, walHeaderSizeBytes } from "../wal/header.ts";
 import { advance, type CaptureState, decideResume, positionOf, type ShadowTail } from "./capture.ts";
 import type { CheckpointMode } from "./checkpoint-policy.ts";
 import type { CopyStep, Outcome, Protocol, Step } from "./protocol.ts";
@@ -174,8 +174,8 @@ export class CaptureSteps {
     const startedAtMs = performance.now();
     using wal = LocalFile.openToRead(file.walPath);
     const tail = isNewIndex ? undefined : captured.tail;
-    const header = tail?.header ?? readWalHeader(wal);
-    if (!sameSalts(header.salts, view.salts) || header.pageSize !== view.pageSize) {
+    const header = tail?.header ?? this.#headerOf(wal, view);
+    if (header === undefined || !sameSalts(header.salts, view.salts) || header.pageSize !== view.pageSize) {
       if (!this.#isStale(view)) this.#fail(captured, "its header does not belong to its wal-index");
       return this.#lookAgain(step);
     }
@@ -220,6 +220,16 @@ export class CaptureSteps {
       durationMs: performance.now() - startedAtMs,
     });
     return advanced;
+  }
+
+  /** Undefined where a neighbour truncated the WAL since it was looked at. */
+  #headerOf(wal: LocalFile, view: WalIndexView): WalHeader | undefined {
+    try {
+      return readWalHeader(wal);
+    } catch (error) {
+      if (isLitestreamError(error, "FORMAT_INVALID") && this.#isStale(view)) return undefined;
+      throw error;
+    }
   }
 
   #lookAgain({ looksLeft }: CopyStep): undefined {

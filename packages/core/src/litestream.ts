@@ -153,8 +153,10 @@ export class Litestream {
     this.#db.close();
   }
 
+  /** Stops, unless that was done, or tried, already: then its error was told. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
+    if (this.#stopping === undefined) await this.stop();
+    else await this.#stopping.catch(() => undefined);
   }
 
   async #stop(): Promise<Position | undefined> {

@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fchownSync,
   fstatSync,
@@ -13,99 +14,107 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { systemErrorCode } from "./errors.ts";
 import { faultPoint } from "./fault-point.ts";
 import type { FileOwner } from "./file-owner.ts";
 import { defaultFileMode, makeFolders, syncFolder, whereSupported } from "./folders.ts";
 
+/** Makes of a failed system call the error that is thrown; `operation` is what was tried, as in "write". */
+export type ExplainError = (error: unknown, operation: string, path: string) => unknown;
+
 /**
- * An open file, read and written at positions: never a live database, which has an owner of its own. Synchronous;
- * throws the errors of the system as they are.
+ * An open file, read and written at positions: never a live database, which has an owner of its own. Synchronous.
+ * What a failed system call means is for whoever opens the file to say.
  */
 export class LocalFile implements Disposable {
   readonly path: string;
   readonly #fd: number;
+  readonly #explain: ExplainError;
   #isOpen = true;
 
-  private constructor(path: string, fd: number) {
+  private constructor(path: string, fd: number, explain: ExplainError) {
     this.path = path;
     this.#fd = fd;
+    this.#explain = explain;
   }
 
-  static openToRead(path: string): LocalFile {
-    faultPoint(() => ({ kind: "file", operation: "open", path }));
-    return new LocalFile(path, openSync(path, constants.O_RDONLY));
+  static openToRead(path: string, explain: ExplainError): LocalFile {
+    return openFile(path, "open", constants.O_RDONLY, explain, (fd) => new LocalFile(path, fd, explain));
   }
 
   /** Opens a file that exists. */
-  static openToWrite(path: string): LocalFile {
-    faultPoint(() => ({ kind: "file", operation: "open", path }));
-    return new LocalFile(path, openSync(path, constants.O_RDWR));
+  static openToWrite(path: string, explain: ExplainError): LocalFile {
+    return openFile(path, "open", constants.O_RDWR, explain, (fd) => new LocalFile(path, fd, explain));
   }
 
   /** Opens a file, or makes it, and the folders above it, durably. What it holds stays. */
-  static create(path: string, owner: FileOwner | undefined): LocalFile {
-    try {
-      return LocalFile.openToWrite(path);
-    } catch (error) {
-      if (systemErrorCode(error) !== "ENOENT") throw error;
-    }
-    makeFolders(dirname(path), owner);
-    faultPoint(() => ({ kind: "file", operation: "create", path }));
-    const file = new LocalFile(path, openSync(path, constants.O_RDWR | constants.O_CREAT, defaultFileMode));
-    try {
-      whereSupported(() => fchmodSync(file.#fd, owner?.fileMode ?? defaultFileMode));
-      if (owner !== undefined) whereSupported(() => fchownSync(file.#fd, owner.uid, owner.gid));
-      syncFolder(dirname(path));
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-    return file;
+  static create(path: string, owner: FileOwner | undefined, explain: ExplainError): LocalFile {
+    if (existsSync(path)) return LocalFile.openToWrite(path, explain);
+    return attempt("create", path, explain, () => {
+      makeFolders(dirname(path), owner);
+      const flags = constants.O_RDWR | constants.O_CREAT;
+      const file = openFile(path, "create", flags, explain, (fd) => new LocalFile(path, fd, explain));
+      try {
+        whereSupported(() => fchmodSync(file.#fd, owner?.fileMode ?? defaultFileMode));
+        if (owner !== undefined) whereSupported(() => fchownSync(file.#fd, owner.uid, owner.gid));
+        syncFolder(dirname(path));
+        return file;
+      } catch (error) {
+        file.close();
+        throw error;
+      }
+    });
   }
 
   /** Makes a file that must not exist yet. The caller sees to its folder. */
-  static createNew(path: string, mode: number): LocalFile {
-    faultPoint(() => ({ kind: "file", operation: "create", path }));
-    return new LocalFile(path, openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, mode));
+  static createNew(path: string, mode: number, explain: ExplainError): LocalFile {
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+    return openFile(path, "create", flags, explain, (fd) => new LocalFile(path, fd, explain), mode);
   }
 
   get sizeBytes(): number {
-    return fstatSync(this.#fd).size;
+    return attempt("examine", this.path, this.#explain, () => fstatSync(this.#fd).size);
   }
 
   /** Reads until `buffer` is full or the file ends. @returns bytes read */
   readAt(buffer: Uint8Array, offset: number): number {
-    faultPoint(() => ({ kind: "file", operation: "read", path: this.path }));
-    let filledBytes = 0;
-    while (filledBytes < buffer.byteLength) {
-      const count = readSync(this.#fd, buffer, filledBytes, buffer.byteLength - filledBytes, offset + filledBytes);
-      if (count === 0) break;
-      filledBytes += count;
-    }
-    return filledBytes;
+    return attempt("read", this.path, this.#explain, () => {
+      faultPoint(() => ({ kind: "file", operation: "read", path: this.path }));
+      let filledBytes = 0;
+      while (filledBytes < buffer.byteLength) {
+        const count = readSync(this.#fd, buffer, filledBytes, buffer.byteLength - filledBytes, offset + filledBytes);
+        if (count === 0) break;
+        filledBytes += count;
+      }
+      return filledBytes;
+    });
   }
 
   /** Writes all of `bytes`, or throws. */
   writeAt(bytes: Uint8Array, offset: number): void {
-    faultPoint(() => ({ kind: "file", operation: "write", path: this.path, offset, bytes }));
-    let writtenBytes = 0;
-    while (writtenBytes < bytes.byteLength) {
-      const rest = bytes.byteLength - writtenBytes;
-      writtenBytes += writeSync(this.#fd, bytes, writtenBytes, rest, offset + writtenBytes);
-    }
+    attempt("write", this.path, this.#explain, () => {
+      faultPoint(() => ({ kind: "file", operation: "write", path: this.path, offset, bytes }));
+      let writtenBytes = 0;
+      while (writtenBytes < bytes.byteLength) {
+        const rest = bytes.byteLength - writtenBytes;
+        writtenBytes += writeSync(this.#fd, bytes, writtenBytes, rest, offset + writtenBytes);
+      }
+    });
   }
 
   /** Cuts the file, or extends it with zeros. */
   truncate(sizeBytes: number): void {
-    faultPoint(() => ({ kind: "file", operation: "truncate", path: this.path, sizeBytes }));
-    ftruncateSync(this.#fd, sizeBytes);
+    attempt("truncate", this.path, this.#explain, () => {
+      faultPoint(() => ({ kind: "file", operation: "truncate", path: this.path, sizeBytes }));
+      ftruncateSync(this.#fd, sizeBytes);
+    });
   }
 
   /** Makes everything written so far durable. */
   sync(): void {
-    faultPoint(() => ({ kind: "file", operation: "sync", path: this.path }));
-    fsyncSync(this.#fd);
+    attempt("sync", this.path, this.#explain, () => {
+      faultPoint(() => ({ kind: "file", operation: "sync", path: this.path }));
+      fsyncSync(this.#fd);
+    });
   }
 
   close(): void {
@@ -119,11 +128,33 @@ export class LocalFile implements Disposable {
   }
 }
 
+function openFile(
+  path: string,
+  operation: "open" | "create",
+  flags: number,
+  explain: ExplainError,
+  toFile: (fd: number) => LocalFile,
+  mode: number = defaultFileMode,
+): LocalFile {
+  return attempt(operation, path, explain, () => {
+    faultPoint(() => ({ kind: "file", operation, path }));
+    return toFile(openSync(path, flags, mode));
+  });
+}
+
+function attempt<T>(operation: string, path: string, explain: ExplainError, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw explain(error, operation, path);
+  }
+}
+
 /** Replaces the file at `path` as a whole: after a crash it has either its old or its new content. */
-export function replaceFile(path: string, content: string, owner: FileOwner): void {
+export function replaceFile(path: string, content: string, owner: FileOwner, explain: ExplainError): void {
   const temporary = `${path}.tmp`;
   {
-    using file = LocalFile.create(temporary, owner);
+    using file = LocalFile.create(temporary, owner, explain);
     file.truncate(0);
     file.writeAt(new TextEncoder().encode(content), 0);
     file.sync();

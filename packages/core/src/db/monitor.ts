@@ -2,6 +2,12 @@ import { type FSWatcher, realpathSync, watch } from "node:fs";
 import { basename, dirname } from "node:path";
 
 /**
+ * A writer publishes a commit after it has written it, and after a flush that may take long; of that there is no event.
+ * So what an event announced is looked for again after each of these pauses, in milliseconds, until the next event.
+ */
+const echoesMs: readonly number[] = [3, 10, 30, 100, 300, 1000];
+
+/**
  * Calls `onChange` soon after anything was written to the database or its WAL, and at every poll besides: events can be
  * lost, and some file systems have none. The folder is watched, because a watch on the WAL file itself misses changes.
  */
@@ -11,6 +17,7 @@ export class Monitor {
   readonly #onChange: () => void;
   #watcher: FSWatcher | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #echo: ReturnType<typeof setTimeout> | undefined;
 
   constructor(path: string, pollMs: number, onChange: () => void) {
     this.#path = path;
@@ -29,8 +36,24 @@ export class Monitor {
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    clearTimeout(this.#echo);
     this.#watcher?.close();
     this.#watcher = undefined;
+  }
+
+  #onEvent(): void {
+    this.#onChange();
+    clearTimeout(this.#echo);
+    const [first, ...later] = echoesMs.filter((ms) => ms < this.#pollMs);
+    if (first !== undefined) this.#echoAfter(first, later);
+  }
+
+  #echoAfter(ms: number, later: readonly number[]): void {
+    this.#echo = setTimeout(() => {
+      this.#onChange();
+      const [next, ...rest] = later;
+      if (next !== undefined) this.#echoAfter(next, rest);
+    }, ms);
   }
 
   /** Without a watch (no such folder yet, no inotify watches left) the poll goes on alone, and tries again. */
@@ -41,7 +64,7 @@ export class Monitor {
       const path = realPathOf(this.#path);
       const names = new Set([basename(path), `${basename(path)}-wal`]);
       const watcher = watch(dirname(path), { persistent: true }, (_event, name) => {
-        if (typeof name === "string" && names.has(name)) this.#onChange();
+        if (typeof name === "string" && names.has(name)) this.#onEvent();
       });
       watcher.on("error", () => {
         watcher.close();

@@ -8,7 +8,7 @@ import { formatPosition, walIndex } from "../position.ts";
 import type { ShadowWal, ShadowWalWriter } from "../shadow/shadow-wal.ts";
 import { sleepSync } from "../sleep.ts";
 import { Connection } from "../sqlite/connection.ts";
-import type { DbFile } from "../sqlite/db-file.ts";
+import { databaseError, type DbFile } from "../sqlite/db-file.ts";
 import { readableWalIndex } from "../sqlite/readable-wal-index.ts";
 import type { WalIndexView } from "../sqlite/wal-index.ts";
 import { WalChain } from "../wal/chain.ts";
@@ -106,7 +106,7 @@ export class CaptureSteps {
         return { of: step.do };
       }
       case "flush": {
-        using wal = LocalFile.openToRead(this.#files.file.walPath);
+        using wal = openWal(this.#files.file.walPath);
         wal.sync();
         this.#files.file.sync();
         return { of: step.do };
@@ -172,7 +172,7 @@ export class CaptureSteps {
     const { file } = this.#files;
     const { view, index, isNewIndex } = step;
     const startedAtMs = performance.now();
-    using wal = LocalFile.openToRead(file.walPath);
+    using wal = openWal(file.walPath);
     const tail = isNewIndex ? undefined : captured.tail;
     const header = tail?.header ?? this.#headerOf(wal, view);
     if (header === undefined || !sameSalts(header.salts, view.salts) || header.pageSize !== view.pageSize) {
@@ -308,9 +308,14 @@ function capturedOf({ captured }: Protocol): CaptureState {
   return captured;
 }
 
+/** @throws LitestreamError DATABASE_UNAVAILABLE, as all that is done with the file */
+function openWal(walPath: string): LocalFile {
+  return LocalFile.openToRead(walPath, databaseError);
+}
+
 /** True when the shadow WAL up to its end is byte for byte the WAL at `walPath`. */
 function sameContent(tail: ShadowTail, shadowFile: LocalFile, walPath: string): boolean {
-  using wal = LocalFile.openToRead(walPath);
+  using wal = openWal(walPath);
   const chain = new WalChain(tail.header);
   let isSame = Buffer.compare(read(wal, 0, walHeaderSizeBytes), read(shadowFile, 0, walHeaderSizeBytes)) === 0;
   const stop = extendChain(chain, wal, tail.end.offset, ({ bytes, offset }) => {

@@ -9,6 +9,7 @@ import type { EmitEvent } from "../events.ts";
 import type { Generation } from "../generation.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "../layout/objects.ts";
 import { StoreReplicaReader } from "../layout/reader.ts";
+import type { LocalFile } from "../local-file.ts";
 import { comparePositions, type Position, samePosition, type WalIndex, walIndex } from "../position.ts";
 import { FileStore } from "../store/file.ts";
 import { WalChain } from "../wal/chain.ts";
@@ -306,15 +307,22 @@ export class FileReplica implements Replica<WalSource> {
   #copyWal(generation: Generation, tail: Tail, wal: SourceWal): WalChain {
     const offset = tail.chain?.end.offset ?? 0;
     if (tail.chain !== undefined && offset === wal.endOffset) return tail.chain;
-    using file = this.#folder.openWal(generation, tail.index);
-    let chain = tail.chain;
-    if (chain === undefined) {
-      chain = new WalChain(readWalHeader(wal));
-      file.truncate(0);
-      file.writeAt(formatWalHeader(chain.header), 0);
+    const chain = tail.chain ?? new WalChain(readWalHeader(wal));
+    const append = (file: LocalFile): void => {
+      const stop = extendChain(chain, wal, wal.endOffset, (chunk) => file.writeAt(chunk.bytes, chunk.offset));
+      if (stop !== "end" || chain.commit.offset !== wal.endOffset) {
+        throw new CannotGoOn(generation, "shadow wal damaged");
+      }
+    };
+    if (tail.chain === undefined) {
+      this.#folder.createWal(generation, tail.index, (file) => {
+        file.writeAt(formatWalHeader(chain.header), 0);
+        append(file);
+      });
+      return chain;
     }
-    const stop = extendChain(chain, wal, wal.endOffset, (chunk) => file.writeAt(chunk.bytes, chunk.offset));
-    if (stop !== "end" || chain.commit.offset !== wal.endOffset) throw new CannotGoOn(generation, "shadow wal damaged");
+    using file = this.#folder.openWal(generation, tail.index);
+    append(file);
     file.sync();
     return chain;
   }

@@ -18,9 +18,9 @@ import {
 import { parseWalKey, walKey } from "../layout/whole.ts";
 import { decompressLz4 } from "../lz4/frame-reader.ts";
 import { compressLz4 } from "../lz4/frame-writer.ts";
+import type { LocalFile } from "../local-file.ts";
 import type { Position, WalIndex } from "../position.ts";
-import type { FileStore } from "../store/file.ts";
-import type { OpenFile } from "../store/open-file.ts";
+import { type FileStore, temporarySuffix } from "../store/file.ts";
 import { throwIfAborted } from "../abort.ts";
 import { CannotGoOn } from "./cannot-go-on.ts";
 import { isWholeWal, readWalTail, type WalTail } from "./wal-tail.ts";
@@ -61,9 +61,25 @@ export class WholeFolder {
     return this.#store.exists(generationKey(generation)) ? put() : this.#appearAtOnce(generation, put);
   }
 
-  /** The uncompressed file of a WAL, made if it is not there. */
-  openWal(generation: Generation, index: WalIndex): OpenFile {
-    return this.#store.openFile(this.#keyOf(generation, walKey(generation, index, false)), { create: true });
+  /** The uncompressed file of a WAL that is there. */
+  openWal(generation: Generation, index: WalIndex): LocalFile {
+    return this.#store.openFile(this.#keyOf(generation, walKey(generation, index, false)), { create: false });
+  }
+
+  /**
+   * Makes the uncompressed file of a WAL, or replaces it. It appears with all that `write` writes, durably: a power loss
+   * while it began in place would leave a WAL whose header is damaged, behind what was reported already.
+   */
+  createWal(generation: Generation, index: WalIndex, write: (file: LocalFile) => void): void {
+    const key = this.#keyOf(generation, walKey(generation, index, false));
+    const temporaryKey = `${key}${temporarySuffix}`;
+    {
+      using file = this.#store.openFile(temporaryKey, { create: true });
+      file.truncate(0);
+      write(file);
+      file.sync();
+    }
+    this.#store.rename(temporaryKey, key);
   }
 
   /**

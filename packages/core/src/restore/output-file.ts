@@ -54,7 +54,12 @@ export class OutputFile {
     let madeFolder: string | undefined;
     try {
       madeFolder = mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      return new OutputFile(path, temporary, LocalFile.createNew(temporary, defaultFileMode), madeFolder);
+      return new OutputFile(
+        path,
+        temporary,
+        LocalFile.createNew(temporary, defaultFileMode, (error) => outputError(error, path)),
+        madeFolder,
+      );
     } catch (error) {
       removeFolders(dirname(path), madeFolder);
       throw outputError(error, path);
@@ -63,17 +68,17 @@ export class OutputFile {
 
   /** Writes all of `bytes`, or throws. */
   writeAt(bytes: Uint8Array, offset: number): void {
-    this.#guard(() => this.#file.writeAt(bytes, offset));
+    this.#file.writeAt(bytes, offset);
   }
 
   /** Reads until `buffer` is full or the file ends. @returns bytes read */
   readAt(buffer: Uint8Array, offset: number): number {
-    return this.#guard(() => this.#file.readAt(buffer, offset));
+    return this.#file.readAt(buffer, offset);
   }
 
   /** Cuts the file, or extends it with zeros. */
   setSize(sizeBytes: number): void {
-    this.#guard(() => this.#file.truncate(sizeBytes));
+    this.#file.truncate(sizeBytes);
   }
 
   /**

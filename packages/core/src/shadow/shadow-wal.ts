@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { LitestreamError, systemErrorCode } from "../errors.ts";
+import { LitestreamError } from "../errors.ts";
 import { type Generation, isGeneration } from "../generation.ts";
 import { faultPoint } from "../fault-point.ts";
 import { makeFolders, syncFolder } from "../folders.ts";
@@ -9,7 +9,7 @@ import { formatPosition, type WalIndex } from "../position.ts";
 import type { FileOwner } from "../file-owner.ts";
 import { formatWalHeader, type WalHeader, walHeaderSizeBytes } from "../wal/header.ts";
 import { MetaPaths } from "./paths.ts";
-import { guardShadow } from "./shadow-error.ts";
+import { guardShadow, shadowError } from "./shadow-error.ts";
 
 /** The local copy of the WAL, generation by generation, in the meta directory. Holds no state: the files are it. */
 export class ShadowWal {
@@ -23,21 +23,20 @@ export class ShadowWal {
 
   /** The generation that an earlier run, or Litestream, left as the current one. */
   currentGeneration(): Generation | undefined {
-    try {
-      faultPoint(() => ({ kind: "file", operation: "read", path: this.paths.generationName }));
-      const name = readFileSync(this.paths.generationName, "utf8").trim();
+    const path = this.paths.generationName;
+    return guardShadow("read", path, () => {
+      faultPoint(() => ({ kind: "file", operation: "read", path }));
+      if (!existsSync(path)) return undefined;
+      const name = readFileSync(path, "utf8").trim();
       return isGeneration(name) ? name : undefined;
-    } catch (error) {
-      if (systemErrorCode(error) === "ENOENT") return undefined;
-      throw error;
-    }
+    });
   }
 
   /** Makes `generation` the current one. Folders of others go only after its name is durable. */
   beginGeneration(generation: Generation): void {
     guardShadow("write", this.paths.generationName, () => {
       makeFolders(this.paths.walFolder(generation), this.#owner);
-      replaceFile(this.paths.generationName, `${generation}\n`, this.#owner);
+      replaceFile(this.paths.generationName, `${generation}\n`, this.#owner, shadowError);
       for (const name of readdirSync(this.paths.generations)) {
         if (name !== generation) removeFile(join(this.paths.generations, name));
       }
@@ -47,56 +46,59 @@ export class ShadowWal {
   /** Indexes that are held of `generation`, ascending. */
   indexes(generation: Generation): WalIndex[] {
     const path = this.paths.walFolder(generation);
-    try {
+    return guardShadow("list", path, () => {
       faultPoint(() => ({ kind: "file", operation: "list", path }));
+      if (!existsSync(path)) return [];
       return readdirSync(path)
         .map((name) => MetaPaths.parseWalName(name))
         .filter((index) => index !== undefined)
         .toSorted((a, b) => a - b);
-    } catch (error) {
-      if (systemErrorCode(error) === "ENOENT") return [];
-      throw error;
-    }
+    });
   }
 
   /** The file of one index, for reading; undefined where it is not held. */
   openForReading(generation: Generation, index: WalIndex): LocalFile | undefined {
     const path = this.paths.wal(generation, index);
-    return existsSync(path) ? LocalFile.openToRead(path) : undefined;
+    return existsSync(path) ? LocalFile.openToRead(path, shadowError) : undefined;
   }
 
   /** Begins the file of an index with the WAL's header. */
   createIndex(generation: Generation, index: WalIndex, header: WalHeader): ShadowWalWriter {
     const path = this.paths.wal(generation, index);
-    return guardShadow("create", path, () => {
-      const file = LocalFile.create(path, this.#owner);
-      try {
-        file.truncate(0);
-        file.writeAt(formatWalHeader(header), 0);
-      } catch (error) {
-        file.close();
-        removeFile(path);
-        throw error;
-      }
-      return new ShadowWalWriter(file, generation, index, walHeaderSizeBytes);
-    });
+    const file = LocalFile.create(path, this.#owner, shadowError);
+    try {
+      file.truncate(0);
+      file.writeAt(formatWalHeader(header), 0);
+    } catch (error) {
+      file.close();
+      removeFile(path);
+      throw error;
+    }
+    return new ShadowWalWriter(file, generation, index, walHeaderSizeBytes);
   }
 
   /** Goes on with the file of an index after `endOffset`, the end of its last proven commit; what is behind it goes. */
   resumeIndex(generation: Generation, index: WalIndex, endOffset: number): ShadowWalWriter {
     const path = this.paths.wal(generation, index);
-    return guardShadow("go on with", path, () => {
-      const file = LocalFile.openToWrite(path);
+    const file = LocalFile.openToWrite(path, shadowError);
+    try {
       file.truncate(endOffset);
-      return new ShadowWalWriter(file, generation, index, endOffset);
-    });
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    return new ShadowWalWriter(file, generation, index, endOffset);
   }
 
   /** Deletes the files before `index`: every replica has them. */
   deleteBefore(generation: Generation, index: WalIndex): void {
+    const folder = this.paths.walFolder(generation);
     const old = this.indexes(generation).filter((held) => held < index);
-    for (const held of old) removeFile(this.paths.wal(generation, held));
-    if (old.length > 0) syncFolder(this.paths.walFolder(generation));
+    if (old.length === 0) return;
+    guardShadow("delete from", folder, () => {
+      for (const held of old) removeFile(this.paths.wal(generation, held));
+      syncFolder(folder);
+    });
   }
 }
 
@@ -130,19 +132,19 @@ export class ShadowWalWriter {
       );
     }
     this.#isSynced = false;
-    guardShadow("write", this.#file.path, () => this.#file.writeAt(bytes, offset));
+    this.#file.writeAt(bytes, offset);
     this.#size += bytes.byteLength;
   }
 
   /** Takes back what was appended after `offset`. */
   truncate(offset: number): void {
-    guardShadow("truncate", this.#file.path, () => this.#file.truncate(offset));
+    this.#file.truncate(offset);
     this.#size = offset;
   }
 
   sync(): void {
     if (this.#isSynced) return;
-    guardShadow("sync", this.#file.path, () => this.#file.sync());
+    this.#file.sync();
     this.#isSynced = true;
   }
 

@@ -7,7 +7,8 @@
  * connections first. The -wal file carries no locks: whoever likes may open and close that one.
  */
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, statSync } from "node:fs";
-import { LitestreamError, systemErrorCode } from "../errors.ts";
+import { errorMessage, LitestreamError, systemErrorCode } from "../errors.ts";
+import { systemHint } from "../system-hint.ts";
 import { faultPoint } from "../fault-point.ts";
 import type { FileOwner } from "../file-owner.ts";
 import { type DbHeader, dbHeaderSizeBytes, parseDbHeader } from "../db-header.ts";
@@ -108,7 +109,7 @@ export class DbFile {
       return new DbFile(path, realPath, db, parseDbHeader(bytes.subarray(0, size), path));
     } catch (error) {
       db?.release();
-      throw asDatabaseError(error, path);
+      throw databaseError(error, "read", path);
     }
   }
 
@@ -133,13 +134,21 @@ export class DbFile {
 
   /** Reads up to the buffer's length; fewer bytes at the end of the file. */
   readAt(buffer: Uint8Array, offset: number): number {
-    faultPoint(() => ({ kind: "file", operation: "read", path: this.realPath }));
-    return readSync(this.#db.fd, buffer, 0, buffer.byteLength, offset);
+    try {
+      faultPoint(() => ({ kind: "file", operation: "read", path: this.realPath }));
+      return readSync(this.#db.fd, buffer, 0, buffer.byteLength, offset);
+    } catch (error) {
+      throw databaseError(error, "read", this.path);
+    }
   }
 
   sync(): void {
-    faultPoint(() => ({ kind: "file", operation: "sync", path: this.realPath }));
-    fsyncSync(this.#db.fd);
+    try {
+      faultPoint(() => ({ kind: "file", operation: "sync", path: this.realPath }));
+      fsyncSync(this.#db.fd);
+    } catch (error) {
+      throw databaseError(error, "sync", this.path);
+    }
   }
 
   /** Opens the wal-index. To be called once a connection of this process has read the database, which creates it. */
@@ -173,7 +182,12 @@ function directoryOf(path: string): string {
   return path.slice(0, Math.max(1, path.lastIndexOf("/")));
 }
 
-function asDatabaseError(error: unknown, path: string): unknown {
+/**
+ * What a failed system call on a database, or on its WAL, means: DATABASE_MISSING for one that is not there, otherwise
+ * DATABASE_UNAVAILABLE. A LitestreamError stays as it is.
+ * @param operation what was tried, as in "read"
+ */
+export function databaseError(error: unknown, operation: string, path: string): LitestreamError {
   if (error instanceof LitestreamError) return error;
   switch (systemErrorCode(error)) {
     case "ENOENT":
@@ -184,10 +198,10 @@ function asDatabaseError(error: unknown, path: string): unknown {
         cause: error,
       });
     default:
-      return new LitestreamError(
-        "DATABASE_UNAVAILABLE",
-        `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
-        { path, hint: "Check the permissions of the file and of its folder.", cause: error },
-      );
+      return new LitestreamError("DATABASE_UNAVAILABLE", `cannot ${operation} ${path}: ${errorMessage(error)}`, {
+        path,
+        hint: systemHint(error) ?? "Check the permissions of the file and of its folder.",
+        cause: error,
+      });
   }
 }

@@ -6,8 +6,7 @@ import { systemErrorCode } from "../errors.ts";
 import type { FileOwner } from "../file-owner.ts";
 import { fileError } from "./file-error.ts";
 import { faultPoint } from "../fault-point.ts";
-import { renameFile } from "../local-file.ts";
-import { OpenFile } from "./open-file.ts";
+import { LocalFile, renameFile } from "../local-file.ts";
 import type { ReadOptions, Store, StoreEntry } from "./store.ts";
 
 /**
@@ -55,7 +54,7 @@ export class FileStore implements Store {
       faultPoint(() => ({ kind: "file", operation: "open", path }));
       file = await open(path, "r");
     } catch (error) {
-      throw fileError(error, "cannot open", path);
+      throw fileError(error, "open", path);
     }
     try {
       const buffer = Buffer.allocUnsafeSlow(readSizeBytes);
@@ -77,7 +76,7 @@ export class FileStore implements Store {
     let sizeBytes = 0;
     try {
       {
-        using file = OpenFile.create(temporary, this.#owner);
+        using file = LocalFile.create(temporary, this.#owner, fileError);
         file.truncate(0);
         for await (const chunk of content) {
           throwIfAborted(signal, `writing ${path}`);
@@ -119,9 +118,9 @@ export class FileStore implements Store {
    * Opens a file to change it in place, which the `whole` layout does with the newest WAL.
    * @param options.create makes it, and the folders above it, if it is not there
    */
-  openFile(key: string, options: { readonly create: boolean }): OpenFile {
+  openFile(key: string, options: { readonly create: boolean }): LocalFile {
     const path = this.pathOf(key);
-    return options.create ? OpenFile.create(path, this.#owner) : OpenFile.existing(path);
+    return options.create ? LocalFile.create(path, this.#owner, fileError) : LocalFile.openToWrite(path, fileError);
   }
 
   /** Renames durably, replacing what has the new name. */
@@ -130,7 +129,7 @@ export class FileStore implements Store {
     try {
       renameFile(fromPath, toPath);
     } catch (error) {
-      throw fileError(error, "cannot rename", fromPath);
+      throw fileError(error, "rename", fromPath);
     }
   }
 
@@ -153,7 +152,7 @@ export class FileStore implements Store {
       faultPoint(() => ({ kind: "file", operation: "remove", path }));
       await rm(path, { recursive: true, force: true });
     } catch (error) {
-      throw fileError(error, "cannot delete", path);
+      throw fileError(error, "delete", path);
     }
   }
 
@@ -163,7 +162,7 @@ export class FileStore implements Store {
       faultPoint(() => ({ kind: "file", operation: "remove", path }));
       await unlink(path);
     } catch (error) {
-      if (systemErrorCode(error) !== "ENOENT") throw fileError(error, "cannot delete", path);
+      if (systemErrorCode(error) !== "ENOENT") throw fileError(error, "delete", path);
     }
   }
 
@@ -184,7 +183,7 @@ export class FileStore implements Store {
       names = await readdir(path, { withFileTypes: true });
     } catch (error) {
       if (systemErrorCode(error) === "ENOENT") return;
-      throw fileError(error, "cannot list", path);
+      throw fileError(error, "list", path);
     }
     for (const name of names) {
       const isTemporary = name.name.endsWith(temporarySuffix);
@@ -201,7 +200,7 @@ export class FileStore implements Store {
       return found.isFile() ? { key, sizeBytes: found.size, modifiedAt: found.mtime } : undefined;
     } catch (error) {
       if (systemErrorCode(error) === "ENOENT") return undefined;
-      throw fileError(error, "cannot examine", path);
+      throw fileError(error, "examine", path);
     }
   }
 }
@@ -216,6 +215,6 @@ async function readInto(
     faultPoint(() => ({ kind: "file", operation: "read", path }));
     return await file.read(buffer, 0, buffer.byteLength, offset);
   } catch (error) {
-    throw fileError(error, "cannot read", path);
+    throw fileError(error, "read", path);
   }
 }

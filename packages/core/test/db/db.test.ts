@@ -437,7 +437,7 @@ describe("Db.sync while others use the database", () => {
     // After the checkpoint, the commit makes the next index due, whose file cannot be made.
     await inOtherProcess(path, insertRow);
     mkdirSync(`${shadow}/00000001.wal`);
-    expect(() => opened.db.sync()).toThrow(`cannot create ${shadow}/00000001.wal`);
+    expect(() => opened.db.sync()).toThrow(`cannot open ${shadow}/00000001.wal`);
     expect(opened.db.captured()?.position).toEqual(position);
     rmdirSync(`${shadow}/00000001.wal`);
     opened.db.sync();
@@ -454,7 +454,7 @@ describe("Db.beginGeneration", () => {
     const before = opened.db.captured()?.position.generation;
     const inTheWay = `${opened.db.metaPath}/generation.tmp`;
     mkdirSync(inTheWay);
-    expect(() => opened.db.beginGeneration("page size changed")).toThrow("cannot write");
+    expect(() => opened.db.beginGeneration("page size changed")).toThrow("cannot open");
     await inOtherProcess(path, insertRow);
     opened.db.sync();
     expect(opened.db.captured()?.position.generation).toBe(before);

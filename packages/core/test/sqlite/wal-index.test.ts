@@ -8,7 +8,7 @@ const wal = describeWal({
   salt2: 2,
   transactions: [{ pages: [{ pgno: 1, data: 1 }], commitPageCount: 1 }],
 });
-const bytes = buildWalIndexHeader({ pageSize: 65536, ...wal, nBackfill: 0, readMarks: [0, 1] });
+const bytes = buildWalIndexHeader({ ...wal, nBackfill: 0, readMarks: [0, 1] });
 
 describe("parseWalIndex", () => {
   test("reads mxFrame, checksum, salts, nBackfill and the marks that are set", () => {

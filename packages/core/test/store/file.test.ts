@@ -94,7 +94,7 @@ describe("FileStore", () => {
     const store = new FileStore(folder.join("root"), { owner });
     await store.put("x/y", inChunks(text("1")));
     using opened = store.openFile("x/z", { create: true });
-    expect(opened.sizeBytes()).toBe(0);
+    expect(opened.sizeBytes).toBe(0);
     for (const name of ["root", "root/x"]) expect(statSync(folder.join(name)).mode & 0o777).toBe(0o775);
     for (const name of ["root/x/y", "root/x/z"]) expect(statSync(folder.join(name)).mode & 0o777).toBe(0o664);
 
@@ -200,7 +200,7 @@ describe("FileStore", () => {
   });
 });
 
-describe("OpenFile", () => {
+describe("FileStore.openFile", () => {
   test("writes and reads at positions, truncates, and keeps what another opening wrote", async () => {
     await using folder = await tempFolder();
     const store = new FileStore(folder.path);
@@ -215,7 +215,7 @@ describe("OpenFile", () => {
     expect(file.readAt(buffer, 6)).toBe(5);
     expect(new TextDecoder().decode(buffer.subarray(0, 5))).toBe("World");
     file.truncate(5);
-    expect(file.sizeBytes()).toBe(5);
+    expect(file.sizeBytes).toBe(5);
     file.writeAt(text("!"), 5);
     expect(readFileSync(file.path, "utf8")).toBe("hello!");
   });

@@ -13,6 +13,7 @@ const entries = [
   "packages/core/src/index.ts",
   "packages/metrics/src/index.ts",
   "packages/testkit/src/index.ts",
+  "packages/testkit/src/command/main.ts",
   "packages/testkit/src/skip.ts",
   "packages/cli/src/main.ts",
   "e2e/src/demo.ts",

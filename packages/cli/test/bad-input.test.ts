@@ -1,4 +1,4 @@
-import { canMakeUnwritable, makeUnwritable } from "@litestream/testkit";
+import { canMakeUnwritable, makeUnwritable, Workload } from "@litestream/testkit";
 import { skipUnless } from "@litestream/testkit/skip";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Database } from "bun:sqlite";
@@ -24,7 +24,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function createDatabase(): void {
   using database = new Database(db);
   database.run("PRAGMA journal_mode = wal");
-  database.run("CREATE TABLE t (x)");
+  new Workload(database, { seed: 1 })[Symbol.dispose]();
 }
 
 /** Runs the command, which must say one line on stderr that names `path`, change nothing and exit with 1. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { Database } from "bun:sqlite";
+import { spawnWriter, verifyWorkload } from "@litestream/testkit";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,13 +13,6 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function count(path: string): unknown {
-  using database = new Database(path, { readonly: true });
-  return database
-    .query("SELECT count(*) AS n, (SELECT integrity_check FROM pragma_integrity_check) AS ok FROM t")
-    .get();
-}
-
 test("what replicate has reported at its end, restore brings back, by argument and by configuration", async () => {
   const config = join(folder, "litestream.yml");
   const trace = join(folder, "trace");
@@ -29,13 +22,11 @@ test("what replicate has reported at its end, restore brings back, by argument a
       `      - { name: two, url: "file://${folder}/two" }\n`,
   );
   {
-    using database = new Database(db);
-    database.run("PRAGMA journal_mode = wal");
-    database.run("CREATE TABLE t (x)");
+    await using writer = await spawnWriter({ path: db, seed: 1, transactions: 100, whenDone: "hold" });
     await using command = new RunningCommand("replicate", "-config", config, "-trace", trace);
     await command.saying("replica file is up to date");
     await command.saying("replica two is up to date");
-    for (let n = 0; n < 100; n++) database.run("INSERT INTO t VALUES (?)", [n]);
+    await writer.waitUntilDone();
     const { stderr, exitCode } = await command.end("SIGTERM");
     expect(exitCode).toBe(0);
     const stopped =
@@ -57,11 +48,11 @@ test("what replicate has reported at its end, restore brings back, by argument a
     expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 0 });
     expect(stderr).toMatch(/^restoring snapshot [0-9a-f]{16}\/00000000 and then \d WAL files$/m);
     expect(stderr).toContain(`\nrestored ${output} from replica `);
-    expect(count(output)).toEqual({ n: 100, ok: "ok" });
+    expect(verifyWorkload(output)).toBe(100);
   }
   rmSync(db);
   rmSync(`${db}-wal`, { force: true });
   rmSync(`${db}-shm`, { force: true });
   expect(await litestream("restore", "-config", config, db)).toEqual({ stdout: "", stderr: "", exitCode: 0 });
-  expect(count(db)).toEqual({ n: 100, ok: "ok" });
+  expect(verifyWorkload(db)).toBe(100);
 });

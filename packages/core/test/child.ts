@@ -1,49 +1,36 @@
-/** Runs `script` in another process, with `db` open on the database at `path`; its return value comes back as JSON. */
-export async function inOtherProcess(path: string, script: string): Promise<unknown> {
-  const program = `
-    import { constants, Database } from "bun:sqlite";
-    const db = new Database(${JSON.stringify(path)});
-    db.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
-    db.run("PRAGMA busy_timeout = 5000");
-    const result = await (async () => { ${script} })();
-    db.close();
-    console.log(JSON.stringify(result ?? null));`;
-  const child = Bun.spawn([process.execPath, "-e", program], { stdout: "pipe", stderr: "pipe" });
-  const [out, said, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  if (code !== 0) throw new Error(`the other process failed: ${said}`);
-  return JSON.parse(out);
+import { spawnConnection, spawnWriter, type WriterOptions } from "@litestream/testkit";
+
+/** Runs statements on a connection of another process. @returns the rows of the last one */
+export async function sqlElsewhere(path: string, ...statements: string[]): Promise<Record<string, unknown>[]> {
+  await using connection = await spawnConnection({ path, persistWal: true, busyTimeoutMs: 5000 });
+  let rows: Record<string, unknown>[] = [];
+  for (const sql of statements) rows = await connection.all(sql);
+  return rows;
 }
 
-/** Runs `script` in another process, with `db` open, which ends by a signal of its own. @returns the signal */
-export async function processThatEnds(path: string, script: string): Promise<NodeJS.Signals | number | null> {
-  const program = `
-    import { Database } from "bun:sqlite";
-    const db = new Database(${JSON.stringify(path)});
-    db.run("PRAGMA wal_autocheckpoint = 0");
-    ${script}`;
-  const child = Bun.spawn([process.execPath, "-e", program], { stdout: "ignore", stderr: "ignore" });
-  await child.exited;
-  return child.signalCode;
+/** Makes a WAL database by a workload, in another process, whose WAL is left as it is. */
+export async function makeDatabase(
+  path: string,
+  options: { readonly pageSize?: number; readonly transactions?: number } = {},
+): Promise<void> {
+  await writeElsewhere({ path, ...options, transactions: options.transactions ?? 10 });
 }
 
-/** A WAL database with one table, made by another process, whose WAL is left as it is. */
-export async function makeDatabase(path: string, options: { pageSize?: number; rows?: number } = {}): Promise<void> {
-  await inOtherProcess(
-    path,
-    `db.run("PRAGMA page_size = ${options.pageSize ?? 4096}");
-     db.run("PRAGMA journal_mode = wal");
-     db.run("PRAGMA wal_autocheckpoint = 0");
-     db.run("PRAGMA synchronous = OFF");
-     db.run("CREATE TABLE t (id INTEGER PRIMARY KEY, data BLOB)");
-     for (let i = 0; i < ${options.rows ?? 10}; i++) db.run("INSERT INTO t (data) VALUES (randomblob(3000))");`,
-  );
+/** Commits the next transaction of the workload from another process, which checkpoints nothing. */
+export async function commitElsewhere(path: string): Promise<void> {
+  await writeElsewhere({ path, transactions: 1 });
 }
 
-/** A script for `inOtherProcess` that commits one row and checkpoints nothing. */
-export const insertRow = `
-  db.run("PRAGMA wal_autocheckpoint = 0");
-  db.run("INSERT INTO t (data) VALUES (randomblob(3000))");`;
+/** The transactions that the database holds, as another process sees them. */
+export async function transactionsElsewhere(path: string): Promise<unknown> {
+  const [row] = await sqlElsewhere(path, "SELECT count(*) AS transactions FROM marker");
+  return row?.["transactions"];
+}
+
+/** The writer is killed when it is done: closing would checkpoint. */
+async function writeElsewhere(options: Omit<WriterOptions, "seed">): Promise<void> {
+  const settings = { seed: 1, pagesPerTransaction: 3, synchronous: "off", autocheckpointPages: 0 } as const;
+  await using writer = await spawnWriter({ ...settings, ...options, whenDone: "hold" });
+  await writer.waitUntilDone();
+  await writer.kill();
+}

@@ -11,7 +11,7 @@ import {
   restore,
 } from "../src/index.ts";
 import { failureOf } from "./bytes.ts";
-import { inOtherProcess, insertRow, makeDatabase } from "./child.ts";
+import { commitElsewhere, makeDatabase, sqlElsewhere, transactionsElsewhere } from "./child.ts";
 
 /** Events of a Litestream, and a promise of the next one of a kind. */
 class Events {
@@ -90,7 +90,7 @@ describe("Litestream", () => {
     await using _running = litestream;
     await litestream.start();
     for (let i = 0; i < 3; i++) {
-      await inOtherProcess(folder.join("app.db"), insertRow);
+      await commitElsewhere(folder.join("app.db"));
       const position = await litestream.sync();
       for (const replica of litestream.replicas) expect(replica.lastPos()).toEqual(position);
       expect(rowsDigest(await restored(folder))).toBe(rowsDigest(folder.join("app.db")));
@@ -139,7 +139,7 @@ describe("Litestream", () => {
     await makeDatabase(path);
     const application = new Database(path);
     application.run("PRAGMA locking_mode = EXCLUSIVE");
-    application.run("INSERT INTO t (data) VALUES (1)");
+    application.run("INSERT INTO item VALUES (1, 'key', x'00')");
     const { litestream, events } = litestreamIn(folder, { monitorIntervalMs: 20, busyTimeoutMs: 1 });
     await using _running = litestream;
     await litestream.start();
@@ -159,7 +159,7 @@ describe("Litestream", () => {
     await litestream.start();
     await litestream.sync();
     const seen = events.seen.length;
-    await inOtherProcess(folder.join("real", "data.db"), insertRow);
+    await commitElsewhere(folder.join("real", "data.db"));
     await events.first(({ type }) => type === "replica-sync", seen);
   });
 
@@ -173,8 +173,8 @@ describe("Litestream", () => {
     await events.first(({ type }) => type === "replica-sync");
     const before = litestream.position()?.generation;
     for (const suffix of ["-wal", "-shm"]) rmSync(`${path}${suffix}`);
-    await makeDatabase(folder.join("other.db"), { rows: 77 });
-    await inOtherProcess(folder.join("other.db"), `db.run("PRAGMA wal_checkpoint(TRUNCATE)")`);
+    await makeDatabase(folder.join("other.db"), { transactions: 77 });
+    await sqlElsewhere(folder.join("other.db"), "PRAGMA wal_checkpoint(TRUNCATE)");
     renameSync(folder.join("other.db"), path);
     await events.first((event) => event.type === "replica-sync" && event.position.generation !== before);
     await litestream.stop();
@@ -193,7 +193,7 @@ describe("Litestream", () => {
     const wal = folder.join("replica", "generations", generation, "wal");
     renameSync(wal, `${wal}-away`);
     writeFileSync(wal, "in the way");
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     await events.first(({ type }) => type === "error");
     rmSync(wal);
     renameSync(`${wal}-away`, wal);
@@ -274,7 +274,7 @@ describe("a process that ends without stopping Litestream", () => {
       const child = Bun.spawn([process.execPath, "-e", program], { stdout: "ignore", stderr: "ignore" });
       expect(await child.exited).not.toBe(0);
       expect(statSync(`${path}-wal`).size).toBe(size);
-      expect(await inOtherProcess(path, `return db.query("SELECT count(*) AS n FROM t").get()`)).toEqual({ n: 10 });
+      expect(await transactionsElsewhere(path)).toBe(10);
       expect(rowsDigest(await restored(folder))).toBe(rowsDigest(path));
     });
   }

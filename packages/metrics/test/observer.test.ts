@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { type Position, parsePosition } from "@litestream/core";
+import { Litestream, type Position, parsePosition } from "@litestream/core";
+import { spawnWriter, tempFolder } from "@litestream/testkit";
 import { Registry } from "prom-client";
 import { metricsObserver } from "../src/index.ts";
 
@@ -62,6 +63,34 @@ describe("metricsObserver", () => {
       `litestream_checkpoint_count{db="${db}",mode="PASSIVE"} 1`,
       `litestream_checkpoint_seconds{db="${db}",mode="PASSIVE"} 0.5`,
     ]);
+  });
+
+  test("tells of a real run where its WAL ends, in the shadow WAL and in the replica", async () => {
+    await using folder = await tempFolder();
+    const registry = new Registry();
+    await using writer = await spawnWriter({
+      path: folder.join("app.db"),
+      seed: 1,
+      transactions: 20,
+      whenDone: "hold",
+    });
+    await writer.waitUntilDone();
+    await using litestream = new Litestream({
+      path: folder.join("app.db"),
+      replicas: [{ path: folder.join("replica") }],
+      monitorEnabled: false,
+      onEvent: metricsObserver(registry),
+    });
+    await litestream.start();
+    const { index, offset } = await litestream.sync();
+    const labels = `{db="${folder.join("app.db")}"}`;
+    const replicaLabels = `{db="${folder.join("app.db")}",name="file"}`;
+    const found = await samples(registry);
+    expect(found).toContain(`litestream_shadow_wal_index${labels} ${index}`);
+    expect(found).toContain(`litestream_shadow_wal_size${labels} ${offset}`);
+    expect(found).toContain(`litestream_total_wal_bytes${labels} ${offset}`);
+    expect(found).toContain(`litestream_replica_wal_index${replicaLabels} ${index}`);
+    expect(found).toContain(`litestream_replica_wal_offset${replicaLabels} ${offset}`);
   });
 
   test("registers nothing outside the registry that it was given", async () => {

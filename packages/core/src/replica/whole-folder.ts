@@ -67,8 +67,8 @@ export class WholeFolder {
   }
 
   /**
-   * Makes the uncompressed file of a WAL, or replaces it. It appears with all that `write` writes, durably: a power loss
-   * while it began in place would leave a WAL whose header is damaged, behind what was reported already.
+   * Makes the uncompressed file of a WAL, or replaces it. It appears with all that `write` writes, durably: a power
+   * loss while it began in place would leave a WAL whose header is damaged, behind what was reported already.
    */
   createWal(generation: Generation, index: WalIndex, write: (file: LocalFile) => void): void {
     const key = this.#keyOf(generation, walKey(generation, index, false));

@@ -2,7 +2,7 @@ import { errorMessage, LitestreamError } from "../errors.ts";
 import { systemHint } from "../system-hint.ts";
 
 /**
- * What a failed system call on a file of the meta directory means: SHADOW_UNAVAILABLE. A LitestreamError stays as it is.
+ * What a failed system call on a file of the meta directory means: SHADOW_UNAVAILABLE. A LitestreamError stays so.
  * @param operation what was tried, as in "write"
  */
 export function shadowError(error: unknown, operation: string, path: string): LitestreamError {

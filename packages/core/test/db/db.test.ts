@@ -10,11 +10,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { Database } from "bun:sqlite";
-import { spawnWriter, tempFolder, type TempFolder } from "@litestream/testkit";
+import { spawnConnection, spawnWriter, tempFolder, type TempFolder } from "@litestream/testkit";
 import { Db, type DbOptions } from "../../src/db/db.ts";
 import type { LitestreamEventBody } from "../../src/events.ts";
 import { formatWalIndex } from "../../src/position.ts";
-import { inOtherProcess, insertRow, makeDatabase, processThatEnds } from "../child.ts";
+import { commitElsewhere, makeDatabase, sqlElsewhere, transactionsElsewhere } from "../child.ts";
 
 /** Checkpoints only where a test asks for them. */
 const never: DbOptions["checkpoint"] = {
@@ -87,10 +87,10 @@ describe("Db.open", () => {
   test("begins with position 0 on an empty WAL, and gives the first frames index 0", async () => {
     await using folder = await tempFolder();
     const path = await databaseIn(folder);
-    await inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(TRUNCATE)")`);
+    await sqlElsewhere(path, "PRAGMA wal_checkpoint(TRUNCATE)");
     using opened = openDb(path);
     expect(opened.db.captured()?.position).toMatchObject({ index: 0, offset: 0 });
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     opened.db.sync();
     expect(opened.db.captured()?.position.index as number).toBe(0);
     expectShadowIsWal(opened.db, path);
@@ -99,13 +99,13 @@ describe("Db.open", () => {
   test("turns WAL mode on for a database with a rollback journal, and says so", async () => {
     await using folder = await tempFolder();
     const path = folder.join("app.db");
-    await inOtherProcess(path, `db.run("CREATE TABLE t (id INTEGER PRIMARY KEY, data BLOB)")`);
+    await sqlElsewhere(path, "CREATE TABLE t (id INTEGER PRIMARY KEY, data BLOB)");
     using opened = openDb(path);
     expect(opened.events).toContainEqual({
       type: "warning",
       message: `turned on WAL mode of ${path}, which replication needs`,
     });
-    expect(await inOtherProcess(path, `return db.query("PRAGMA journal_mode").get()`)).toEqual({ journal_mode: "wal" });
+    expect(await sqlElsewhere(path, "PRAGMA journal_mode")).toEqual([{ journal_mode: "wal" }]);
   });
 
   test("changes nothing on disk when the file is no SQLite database, and says what to do", async () => {
@@ -140,9 +140,9 @@ describe("Db.open", () => {
       using first = openDb(path);
       expect(() => openDb(path)).toThrow("already replicated by another process");
       // The refused one must not have cost the first its locks.
-      await inOtherProcess(path, insertRow);
+      await commitElsewhere(path);
       first.db.sync();
-      expect(await inOtherProcess(path, checkpointWithoutWaiting("TRUNCATE"))).toMatchObject({ busy: 1 });
+      expect(await checkpointElsewhere(path, "TRUNCATE")).toMatchObject({ busy: 1 });
     }
     openDb(path)[Symbol.dispose]();
   });
@@ -156,7 +156,7 @@ describe("Db.open after an earlier run", () => {
     const before = first.db.captured()?.position;
     first.db.close();
     for (const grows of [false, true]) {
-      if (grows) await inOtherProcess(path, insertRow);
+      if (grows) await commitElsewhere(path);
       using again = openDb(path);
       expect(again.events).toContainEqual({ type: "opened", pageSize: 4096, resumed: true });
       expect(again.db.captured()?.position.generation).toBe(before?.generation);
@@ -167,19 +167,18 @@ describe("Db.open after an earlier run", () => {
   const resumes: Record<string, { change: (path: string, shadow: string) => Promise<unknown> | void; reason: string }> =
     {
       "the WAL was restarted": {
-        change: (path) => inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(RESTART)"); ${insertRow}`),
+        change: (path) => restartWalElsewhere(path),
         reason: "wal restarted while not replicating",
       },
       "the WAL was restarted twice": {
-        change: (path) =>
-          inOtherProcess(
-            path,
-            `for (let i = 0; i < 2; i++) { db.run("PRAGMA wal_checkpoint(RESTART)"); ${insertRow} }`,
-          ),
+        change: async (path) => {
+          await restartWalElsewhere(path);
+          await restartWalElsewhere(path);
+        },
         reason: "wal restarted while not replicating",
       },
       "the WAL was truncated": {
-        change: (path) => inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(TRUNCATE)")`),
+        change: (path) => sqlElsewhere(path, "PRAGMA wal_checkpoint(TRUNCATE)"),
         reason: "wal restarted while not replicating",
       },
       "a byte of the shadow WAL's header changed": {
@@ -238,17 +237,19 @@ describe("Db.sync", () => {
     const path = await databaseIn(folder);
     using opened = openDb(path);
     for (let i = 0; i < 3; i++) {
-      await inOtherProcess(path, insertRow);
+      await commitElsewhere(path);
       opened.db.sync();
       expectShadowIsWal(opened.db, path);
     }
     const before = opened.db.captured()?.position;
     // A transaction larger than the cache spills frames to the WAL before it is rolled back.
-    await inOtherProcess(
+    await sqlElsewhere(
       path,
-      `db.run("PRAGMA wal_autocheckpoint = 0"); db.run("PRAGMA cache_size = 5"); db.run("BEGIN");
-       for (let i = 0; i < 100; i++) db.run("INSERT INTO t (data) VALUES (randomblob(9000))");
-       db.run("ROLLBACK");`,
+      "PRAGMA wal_autocheckpoint = 0",
+      "PRAGMA cache_size = 5",
+      "BEGIN",
+      "UPDATE item SET payload = randomblob(9000)",
+      "ROLLBACK",
     );
     expect(statSync(`${path}-wal`).size).toBeGreaterThan(before?.offset ?? 0);
     opened.db.sync();
@@ -262,7 +263,7 @@ describe("Db.sync", () => {
     for (let index = 0; index < 5; index++) {
       opened.db.sync();
       expect(opened.events.at(-1)).toMatchObject({ type: "checkpoint", mode: "PASSIVE", complete: true });
-      await inOtherProcess(path, insertRow);
+      await commitElsewhere(path);
       opened.db.sync();
       expect(opened.db.captured()?.position.index as number).toBe(index + 1);
     }
@@ -275,10 +276,10 @@ describe("Db.sync", () => {
     using opened = openDb(path, always);
     opened.db.sync();
     for (let i = 0; i < 4; i++) {
-      await inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(TRUNCATE)")`);
+      await sqlElsewhere(path, "PRAGMA wal_checkpoint(TRUNCATE)");
       opened.db.sync();
     }
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     opened.db.sync();
     expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
     expect(opened.db.captured()?.position.index as number).toBe(1);
@@ -289,13 +290,13 @@ describe("Db.sync", () => {
     const path = await databaseIn(folder);
     using opened = openDb(path, always);
     opened.db.sync();
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     opened.db.sync();
     const quiet = openedWithoutCheckpoints(opened);
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     quiet.sync();
     for (const mode of ["RESTART", "TRUNCATE"]) {
-      expect(await inOtherProcess(path, checkpointWithoutWaiting(mode))).toMatchObject({ busy: 1 });
+      expect(await checkpointElsewhere(path, mode)).toMatchObject({ busy: 1 });
     }
   });
 
@@ -304,16 +305,16 @@ describe("Db.sync", () => {
     const path = await databaseIn(folder);
     using opened = openDb(path, always);
     for (let i = 0; i < 3; i++) {
-      await inOtherProcess(path, insertRow);
+      await commitElsewhere(path);
       opened.db.sync();
       using snapshot = opened.db.beginSnapshot();
       for await (const _chunk of snapshot.content());
-      await inOtherProcess(path, insertRow);
+      await commitElsewhere(path);
       // While a snapshot is open no checkpoint is tried, so the lock sits on a mark.
       opened.db.sync();
-      expect(await inOtherProcess(path, checkpointWithoutWaiting("TRUNCATE"))).toMatchObject({ busy: 1 });
+      expect(await checkpointElsewhere(path, "TRUNCATE")).toMatchObject({ busy: 1 });
       snapshot.end();
-      expect(await inOtherProcess(path, checkpointWithoutWaiting("TRUNCATE"))).toMatchObject({ busy: 1 });
+      expect(await checkpointElsewhere(path, "TRUNCATE")).toMatchObject({ busy: 1 });
     }
   });
 
@@ -324,7 +325,7 @@ describe("Db.sync", () => {
     const position = opened.db.captured()?.position;
     const shadow = `${opened.db.metaPath}/generations/${position?.generation}/wal/00000000.wal`;
     truncateSync(shadow, 32);
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     expect(() => opened.db.sync()).toThrow("another process changed it");
     expect(statSync(shadow).size).toBe(32);
     opened.db.sync();
@@ -338,32 +339,28 @@ describe("Db.sync while others use the database", () => {
     await using folder = await tempFolder();
     const path = await databaseIn(folder);
     using opened = openDb(path);
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     opened.db.sync();
     const before = opened.db.captured()?.position;
     // Both copies of the wal-index header are put back to before the commit: so a writer leaves it that dies between
     // writing its frames and publishing them.
-    const died = await processThatEnds(
+    await processThatDies(
       path,
-      `const fs = require("node:fs");
-       const shm = fs.openSync(${JSON.stringify(`${path}-shm`)}, "r+");
-       const header = Buffer.alloc(96);
-       fs.readSync(shm, header, 0, 96, 0);
-       db.run("INSERT INTO t (data) VALUES (zeroblob(9000))");
-       fs.writeSync(shm, header, 0, 96, 0);
-       process.kill(process.pid, "SIGKILL");`,
+      `const header = Buffer.alloc(96);
+       readSync(shm, header, 0, 96, 0);
+       commit();
+       writeSync(shm, header, 0, 96, 0);`,
     );
-    expect(died).toBe("SIGKILL");
     expect(statSync(`${path}-wal`).size).toBeGreaterThan(before?.offset ?? 0);
     opened.db.sync();
     expect(opened.db.captured()?.position).toEqual(before);
 
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     opened.db.sync();
     expect(opened.db.captured()?.position.offset).toBeGreaterThan(before?.offset ?? 0);
     expectShadowIsWal(opened.db, path);
     expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
-    expect(await inOtherProcess(path, `return db.query("SELECT count(*) AS n FROM t").get()`)).toEqual({ n: 12 });
+    expect(await transactionsElsewhere(path)).toBe(12);
   });
 
   test("reads on where a writer died in the middle of a change of the wal-index", async () => {
@@ -371,18 +368,13 @@ describe("Db.sync while others use the database", () => {
     const path = await databaseIn(folder);
     using opened = openDb(path);
     const { db, events } = opened;
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     db.sync();
     // Such a writer has changed one of the two copies of the header.
-    const tearWalIndex = `
-      const { closeSync, openSync, writeSync } = await import("node:fs");
-      const shm = openSync(${JSON.stringify(`${path}-shm`)}, "r+");
-      writeSync(shm, new Uint8Array(8).fill(0xa5), 0, 8, 48 + 16);
-      closeSync(shm);`;
-    await inOtherProcess(path, `${insertRow}\n${tearWalIndex}`);
+    await processThatDies(path, "commit(); writeSync(shm, new Uint8Array(8).fill(0xa5), 0, 8, 48 + 16);");
     db.sync();
     expectShadowIsWal(db, path);
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     db.sync();
     expectShadowIsWal(db, path);
     expect(generationReasons(events)).toHaveLength(1);
@@ -410,9 +402,9 @@ describe("Db.sync while others use the database", () => {
     using opened = openDb(path, { ...always, retryMs: 0 });
     const reader = new Database(path, { readonly: true });
     reader.run("BEGIN");
-    reader.query("SELECT count(*) FROM t").get();
+    reader.query("SELECT count(*) FROM item").get();
     for (let i = 0; i < 3; i++) {
-      await inOtherProcess(path, insertRow);
+      await commitElsewhere(path);
       opened.db.sync();
       expect(opened.events.at(-1)).toMatchObject({ type: "checkpoint", complete: false });
       expectShadowIsWal(opened.db, path);
@@ -420,7 +412,7 @@ describe("Db.sync while others use the database", () => {
     reader.run("ROLLBACK");
     opened.db.sync();
     expect(opened.events.at(-1)).toMatchObject({ type: "checkpoint", complete: true });
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     opened.db.sync();
     expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
     expect(opened.db.captured()?.position.index as number).toBe(1);
@@ -435,7 +427,7 @@ describe("Db.sync while others use the database", () => {
     const position = opened.db.captured()?.position;
     const shadow = `${opened.db.metaPath}/generations/${position?.generation}/wal`;
     // After the checkpoint, the commit makes the next index due, whose file cannot be made.
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     mkdirSync(`${shadow}/00000001.wal`);
     expect(() => opened.db.sync()).toThrow(`cannot open ${shadow}/00000001.wal`);
     expect(opened.db.captured()?.position).toEqual(position);
@@ -455,7 +447,7 @@ describe("Db.beginGeneration", () => {
     const inTheWay = `${opened.db.metaPath}/generation.tmp`;
     mkdirSync(inTheWay);
     expect(() => opened.db.beginGeneration("page size changed")).toThrow("cannot open");
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     opened.db.sync();
     expect(opened.db.captured()?.position.generation).toBe(before);
     expectShadowIsWal(opened.db, path);
@@ -474,20 +466,45 @@ describe("Db.close", () => {
     const size = statSync(`${path}-wal`).size;
     openDb(path)[Symbol.dispose]();
     expect(statSync(`${path}-wal`).size).toBe(size);
-    expect(await inOtherProcess(path, `return db.query("SELECT count(*) AS n FROM t").get()`)).toEqual({ n: 10 });
+    expect(await transactionsElsewhere(path)).toBe(10);
   });
 
   test("frees the database for the next replicator and for every checkpoint", async () => {
     await using folder = await tempFolder();
     const path = await databaseIn(folder);
     openDb(path)[Symbol.dispose]();
-    expect(await inOtherProcess(path, checkpointWithoutWaiting("TRUNCATE"))).toMatchObject({ busy: 0 });
+    expect(await checkpointElsewhere(path, "TRUNCATE")).toMatchObject({ busy: 0 });
     expect(existsSync(`${path}-wal`)).toBe(true);
   });
 });
 
-function checkpointWithoutWaiting(mode: string): string {
-  return `db.run("PRAGMA busy_timeout = 0"); return db.query("PRAGMA wal_checkpoint(${mode})").get()`;
+/** A checkpoint that waits for nobody. */
+async function checkpointElsewhere(path: string, mode: string): Promise<unknown> {
+  const [row] = await sqlElsewhere(path, "PRAGMA busy_timeout = 0", `PRAGMA wal_checkpoint(${mode})`);
+  return row;
+}
+
+async function restartWalElsewhere(path: string): Promise<void> {
+  // While it is open, the others know that everything was moved.
+  await using other = await spawnConnection({ path, persistWal: true });
+  await other.all("PRAGMA wal_checkpoint(RESTART)");
+  await commitElsewhere(path);
+}
+
+/** Runs `script` in another process, with `db` open and the -shm file as `shm`, which ends by a signal of its own. */
+async function processThatDies(path: string, script: string): Promise<void> {
+  const program = `
+    import { Database } from "bun:sqlite";
+    import { openSync, readSync, writeSync } from "node:fs";
+    const db = new Database(${JSON.stringify(path)});
+    db.run("PRAGMA wal_autocheckpoint = 0");
+    const commit = () => db.run("UPDATE item SET payload = zeroblob(2000)");
+    const shm = openSync(${JSON.stringify(`${path}-shm`)}, "r+");
+    ${script}
+    process.kill(process.pid, "SIGKILL");`;
+  const child = Bun.spawn([process.execPath, "-e", program], { stdio: ["ignore", "ignore", "inherit"] });
+  await child.exited;
+  expect(child.signalCode).toBe("SIGKILL");
 }
 
 /** The same database, with what would make it checkpoint held back by an open snapshot. */

@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { tempFolder } from "@litestream/testkit";
 import { Db } from "../../src/db/db.ts";
-import { inOtherProcess, insertRow, makeDatabase } from "../child.ts";
+import { commitElsewhere, makeDatabase, sqlElsewhere } from "../child.ts";
 
 async function openDb(path: string): Promise<Db> {
-  await makeDatabase(path, { rows: 2000 });
-  await inOtherProcess(path, `db.run("PRAGMA wal_checkpoint(TRUNCATE)")`);
+  await makeDatabase(path, { transactions: 2000 });
+  await sqlElsewhere(path, "PRAGMA wal_checkpoint(TRUNCATE)");
   const checkpoint = { minPageCount: 1, maxPageCount: 0, intervalMs: 0, retryMs: 1000, forcedRetryMs: 10_000 };
   const db = new Db({ path, checkpoint, busyTimeoutMs: 1000 }, () => undefined);
   db.open();
@@ -46,16 +46,16 @@ describe("DbSnapshot", () => {
     const db = await openDb(path);
     const snapshot = db.beginSnapshot();
     for (let i = 0; i < 3; i++) {
-      await inOtherProcess(path, insertRow);
+      await commitElsewhere(path);
       db.sync();
     }
     expect(db.captured()?.position.index).toBe(snapshot.index);
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     expect(snapshot.end().offset).toBeGreaterThan(0);
     expect(db.captured()?.position).toEqual(snapshot.end());
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     db.sync();
-    await inOtherProcess(path, insertRow);
+    await commitElsewhere(path);
     db.sync();
     expect(db.captured()?.position.index).toBeGreaterThan(snapshot.index);
     db.close();

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { tempFolder } from "@litestream/testkit";
 import { Db } from "../../src/db/db.ts";
 import { handleFaultPoints } from "../../src/fault-point.ts";
-import { inOtherProcess, insertRow, makeDatabase } from "../child.ts";
+import { commitElsewhere, makeDatabase } from "../child.ts";
 
 interface Setup extends AsyncDisposable {
   readonly path: string;
@@ -61,7 +61,7 @@ describe("capture's steps", () => {
   test("hand the read lock over without a moment in which the WAL could be restarted", async () => {
     await using setup = await setUp(1);
     setup.db.sync();
-    await inOtherProcess(setup.path, insertRow);
+    await commitElsewhere(setup.path);
     const steps: string[] = [];
     const restarts: boolean[] = [];
     atEachStep(
@@ -98,7 +98,7 @@ describe("capture's steps", () => {
     const names = new Set<string>();
     {
       await using setup = await setUp(1);
-      await inOtherProcess(setup.path, insertRow);
+      await commitElsewhere(setup.path);
       atEachStep(
         () => setup.db.sync(),
         (step) => void names.add(step),
@@ -108,7 +108,7 @@ describe("capture's steps", () => {
     for (const failing of names) {
       if (failing === "end read" || failing === "let writers in") continue;
       await using setup = await setUp(1);
-      await inOtherProcess(setup.path, insertRow);
+      await commitElsewhere(setup.path);
       const fail = (): void => {
         atEachStep(
           () => setup.db.sync(),
@@ -141,7 +141,7 @@ describe("capture's steps", () => {
       heard += 1;
       expect(canWrite(setup.application)).toBe(true);
     });
-    await inOtherProcess(setup.path, insertRow);
+    await commitElsewhere(setup.path);
     setup.db.sync();
     expect(heard).toBe(1);
   });

@@ -126,7 +126,8 @@ for (const [number, [kind, operation]] of [...kinds].entries()) {
   for (const { code, forGood } of isLong
     ? faults
     : faults.slice(number % faults.length, (number % faults.length) + 1)) {
-    test(`${code} at "${kind}", ${forGood ? "until the cause is gone" : "once"}, loses nothing that was reported`, async () => {
+    const duration = forGood ? "until the cause is gone" : "once";
+    test(`${code} at "${kind}", ${duration}, loses nothing that was reported`, async () => {
       const { failures } = await scenario({ operation, code, forGood });
       expect(failures).toBeGreaterThan(0);
     });

@@ -15,7 +15,7 @@ import type { LitestreamEventBody } from "../../src/events.ts";
 import { FileReplica } from "../../src/replica/file-replica.ts";
 import { restore } from "../../src/restore/restore.ts";
 import { failureOf } from "../bytes.ts";
-import { inOtherProcess, insertRow, makeDatabase } from "../child.ts";
+import { commitElsewhere, makeDatabase } from "../child.ts";
 
 interface Setup extends AsyncDisposable {
   readonly folder: TempFolder;
@@ -78,7 +78,7 @@ async function expectRestores(replica: FileReplica, path: string, folder: TempFo
 }
 
 async function commitAndSync({ db, path, replica }: Setup): Promise<void> {
-  await inOtherProcess(path, insertRow);
+  await commitElsewhere(path);
   db.sync();
   await replica.sync();
 }
@@ -158,7 +158,7 @@ describe("FileReplica.sync", () => {
     await using setup = await setUp({ checkpoint: true });
     await setup.replica.sync();
     for (let i = 0; i < 3; i++) {
-      await inOtherProcess(setup.path, insertRow);
+      await commitElsewhere(setup.path);
       setup.db.sync();
       const positions = await Promise.all([setup.replica.sync(), setup.replica.sync(), setup.replica.sync()]);
       for (const position of positions) expect(position).toEqual(setup.db.captured()?.position as never);
@@ -172,7 +172,7 @@ describe("FileReplica.sync", () => {
     const content = readFileSync(wal);
     rmSync(wal);
     mkdirSync(wal);
-    await inOtherProcess(setup.path, insertRow);
+    await commitElsewhere(setup.path);
     setup.db.sync();
     expect(await failureOf(() => setup.replica.sync())).toHaveProperty("message", expect.stringContaining(wal));
     expect(setup.replica.lastPos()).toBeUndefined();
@@ -230,7 +230,7 @@ describe("FileReplica after a crash or a change from outside", () => {
       damage(setup);
       const replica = setup.reopen();
       await replica.start();
-      await inOtherProcess(setup.path, insertRow);
+      await commitElsewhere(setup.path);
       setup.db.sync();
       const position = await replica.sync();
       expect(position).toEqual(setup.db.captured()?.position as never);

@@ -18,9 +18,9 @@ export interface SchemaEntry {
  * NULL); then for each table not named `sqlite_%`, by name, for each row, sorted, the line
  * `R|table|quote(c1)|quote(c2)…\n`.
  *
- * Sorting is left to SQLite, which spills to its own temporary files: memory does not grow with the database. Opens
- * the database read-only and closes it, so this process must have no connection to it: closing drops that
- * connection's locks.
+ * Sorting is left to SQLite, which spills to its own temporary files: memory does not grow with the database, only
+ * with its largest row, of which it merges a good many at a time. Opens the database read-only and closes it, so this
+ * process must have no connection to it: closing drops that connection's locks.
  */
 export function rowsDigest(path: string): string {
   using database = openForReading(path);

@@ -1,14 +1,12 @@
 import { Database } from "bun:sqlite";
 import { existsSync, rmSync, statSync } from "node:fs";
 import { SeededRandom } from "../seeded-random.ts";
-import { requirePageSize } from "../wal/builder.ts";
+import { type CreationOptions, setCreationOptions } from "./open-database.ts";
 
-export interface GenerateOptions {
+export interface GenerateOptions extends CreationOptions {
   /** The size to reach in bytes; the file ends at most a few hundred kilobytes above it. */
   readonly sizeBytes: number;
   readonly seed: number;
-  /** Default 4096. */
-  readonly pageSize?: number;
   /** Share of the content, from 0 to 1, that is repetitive text; the rest is noise. Default 0.5. */
   readonly compressible?: number;
   /** Told the size reached every few megabytes. */
@@ -30,12 +28,11 @@ const cacheKiB = 16_384;
  */
 export async function generateDatabase(path: string, options: GenerateOptions): Promise<number> {
   const { sizeBytes, seed, pageSize = 4096, compressible = 0.5, onProgress, signal } = options;
-  requirePageSize(pageSize);
   if (!(compressible >= 0 && compressible <= 1)) throw new RangeError(`not a share: compressible ${compressible}`);
   if (existsSync(path)) throw new Error(`${path} exists; a database is generated into a new file`);
   try {
     using database = new Database(path, { create: true, readwrite: true });
-    database.run(`PRAGMA page_size = ${pageSize}`);
+    setCreationOptions(database, options);
     // Nothing is lost if this dies half-way: the file is of no use then, and removed.
     database.run("PRAGMA journal_mode = OFF");
     database.run("PRAGMA synchronous = OFF");

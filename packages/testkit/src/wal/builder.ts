@@ -1,26 +1,11 @@
 /**
  * Builds SQLite write-ahead logs byte by byte, valid unless asked otherwise. https://www.sqlite.org/walformat.html,
- * section 4. All integers are big-endian; only the checksum's way of reading its input depends on the magic number.
- *
- *     header, 32 bytes                          frame, 24 bytes and a page
- *      0  u32 magic: 377f0682, or 377f0683       0  u32 page number
- *             for big-endian checksums           4  u32 size of the database in pages in a commit frame, else 0
- *      4  u32 format version: 3007000            8  u32 salt-1
- *      8  u32 page size (65536 as such)         12  u32 salt-2
- *     12  u32 checkpoint sequence number        16  u32 x 2 checksum, going on from the frame before (or the header),
- *     16  u32 salt-1                                    over bytes 0..7 of the frame header, then the page
- *     20  u32 salt-2                            24  page
- *     24  u32 x 2 checksum of bytes 0..23
+ * section 4. The layouts are in header.ts and sound-frames.ts.
  */
 import { SeededRandom } from "../seeded-random.ts";
 import { type WalChecksum, walChecksum } from "./checksum.ts";
-
-export const walHeaderBytes = 32;
-export const walFrameHeaderBytes = 24;
-
-const magicLittleEndian = 0x377f0682;
-const magicBigEndian = 0x377f0683;
-const walFormatVersion = 3007000;
+import { isPageSize, walHeaderBytes, writeWalHeader } from "./header.ts";
+import { walFrameHeaderBytes } from "./sound-frames.ts";
 
 /** One page in a WAL. */
 export interface WalPage {
@@ -54,6 +39,11 @@ export interface WalOptions {
   readonly salt1: number;
   readonly salt2: number;
   readonly transactions: readonly WalTransaction[];
+  /**
+   * Transactions behind those, valid and committed in the file but never published in the wal-index: their writer was
+   * killed before it could. A wal-index that outlived it says that they never happened; recovery takes them.
+   */
+  readonly unpublished?: readonly WalTransaction[];
   /** A transaction at the end without its commit frame, as a writer leaves it that is still at work or was killed. */
   readonly uncommitted?: readonly WalPage[];
   /**
@@ -88,13 +78,25 @@ export interface BuiltFrame {
   readonly checksum: WalChecksum;
 }
 
-/** A built WAL and what SQLite's recovery finds in it. */
+/**
+ * A built WAL and where it ends. Together with `buildWalIndex` it is what a process finds that comes while others have
+ * the database open; alone, what SQLite's recovery makes of it, which differs only where there is something
+ * `unpublished`.
+ */
 export interface BuiltWal {
   readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly pageSize: number;
+  readonly bigEndianChecksum: boolean;
   /** The frames of this WAL's own salts, damaged and uncommitted ones too; not the stale ones behind them. */
   readonly frames: readonly BuiltFrame[];
-  /** Number of the last commit frame before which nothing is wrong; 0 when there is none. */
+  /** Number of the last published commit frame before which nothing is wrong; 0 when there is none. */
   readonly mxFrame: number;
+  /** Frames from the first on that are sound: published, unpublished and uncommitted, up to the first that is not. */
+  readonly soundFrames: number;
+  /** What `mxFrame` is after SQLite's recovery: the last sound commit frame, published or not. */
+  readonly recoverableFrames: number;
+  /** Page numbers of the frames 1 to `mxFrame`, for `buildWalIndex`. */
+  readonly pgnos: readonly number[];
   /** End in bytes of the frame `mxFrame`; without one, the end of the header. */
   readonly committedBytes: number;
   /** Size of the database in pages as of `mxFrame`, 0 when that is 0. */
@@ -110,7 +112,7 @@ export function buildWal(options: WalOptions): Uint8Array<ArrayBuffer> {
   return describeWal(options).bytes;
 }
 
-/** The bytes of a WAL, where each frame lies in them, and what SQLite's recovery finds. */
+/** The bytes of a WAL, where each frame lies in them, and where SQLite finds its end. */
 export function describeWal(options: WalOptions): BuiltWal {
   const { pageSize, salt1, salt2 } = options;
   requirePageSize(pageSize);
@@ -129,14 +131,10 @@ export function describeWal(options: WalOptions): BuiltWal {
   bytes.set(before);
   const view = new DataView(bytes.buffer);
 
-  view.setUint32(0, options.header?.magic ?? (bigEndian ? magicBigEndian : magicLittleEndian));
-  view.setUint32(4, options.header?.formatVersion ?? walFormatVersion);
-  view.setUint32(8, options.header?.pageSize ?? pageSize);
-  view.setUint32(12, options.checkpointSequence ?? 0);
-  view.setUint32(16, salt1);
-  view.setUint32(20, salt2);
-  const headerChecksum = walChecksum(bytes.subarray(0, 24), bigEndian);
-  writeChecksum(view, 24, headerChecksum, options.wrongHeaderChecksum === true);
+  const { checkpointSequence = 0 } = options;
+  const headerFields = { pageSize, bigEndianChecksum: bigEndian, checkpointSequence, salt1, salt2 };
+  const headerChecksum = writeWalHeader(bytes, { ...headerFields, ...options.header });
+  if (options.wrongHeaderChecksum === true) writeChecksum(view, 24, headerChecksum, true);
 
   let checksum = headerChecksum;
   const frames = planned.map(({ pgno, data, commitPageCount }, i): BuiltFrame => {
@@ -156,13 +154,21 @@ export function describeWal(options: WalOptions): BuiltWal {
 
   const size = bytes.length - (options.cutBytes ?? 0);
   if (size < 0) throw new RangeError(`${options.cutBytes} bytes cannot be cut off ${bytes.length}`);
-  const soundFrames = countSoundFrames(options, frames.length, Math.floor((size - walHeaderBytes) / frameBytes));
-  const last = frames.slice(0, soundFrames).findLast((frame) => frame.commitPageCount > 0);
+  const soundFrames = countSoundFrames(options, frames, Math.floor((size - walHeaderBytes) / frameBytes));
+  const sound = frames.slice(0, soundFrames);
+  const publishedFrames = options.transactions.reduce((sum, { pages }) => sum + pages.length, 0);
+  const last = sound.slice(0, publishedFrames).findLast((frame) => frame.commitPageCount > 0);
+  const mxFrame = last?.frame ?? 0;
   return {
     bytes: bytes.slice(0, size),
+    pageSize,
+    bigEndianChecksum: bigEndian,
     frames,
-    mxFrame: last?.frame ?? 0,
-    committedBytes: walHeaderBytes + (last?.frame ?? 0) * frameBytes,
+    mxFrame,
+    soundFrames,
+    recoverableFrames: sound.findLast((frame) => frame.commitPageCount > 0)?.frame ?? 0,
+    pgnos: frames.slice(0, mxFrame).map((frame) => frame.pgno),
+    committedBytes: walHeaderBytes + mxFrame * frameBytes,
     pageCount: last?.commitPageCount ?? 0,
     frameChecksum: last?.checksum ?? headerChecksum,
     salts: bytes.slice(16, 24),
@@ -178,7 +184,7 @@ export function seededPage(pgno: number, seed: number, pageSize: number): Uint8A
 }
 
 function planFrames(options: WalOptions): (WalPage & { readonly commitPageCount: number })[] {
-  const committed = options.transactions.flatMap(({ pages, commitPageCount }) => {
+  const committed = [...options.transactions, ...(options.unpublished ?? [])].flatMap(({ pages, commitPageCount }) => {
     if (pages.length === 0) throw new RangeError("a transaction in a WAL has at least one page: its commit frame");
     return pages.map((page, i) => ({ ...page, commitPageCount: i === pages.length - 1 ? commitPageCount : 0 }));
   });
@@ -199,13 +205,14 @@ function bytesBefore(options: WalOptions, frames: number): Uint8Array {
   });
 }
 
-/** Frames from the first on that a reader can accept: up to the first one that is damaged or torn. */
-function countSoundFrames(options: WalOptions, frames: number, framesInFile: number): number {
+/** Frames from the first on that a reader can accept: up to the first one that is damaged, torn or of no page. */
+function countSoundFrames(options: WalOptions, frames: readonly BuiltFrame[], framesInFile: number): number {
   const headerIsSound =
     framesInFile >= 0 && options.wrongHeaderChecksum !== true && Object.keys(options.header ?? {}).length === 0;
   if (!headerIsSound) return 0;
   const { wrongChecksumAtFrame = Infinity, wrongSaltAtFrame = Infinity } = options;
-  return Math.min(frames, framesInFile, wrongChecksumAtFrame - 1, wrongSaltAtFrame - 1);
+  const { frame: withoutPage = Infinity } = frames.find(({ pgno }) => pgno === 0) ?? {};
+  return Math.min(frames.length, framesInFile, wrongChecksumAtFrame - 1, wrongSaltAtFrame - 1, withoutPage - 1);
 }
 
 function pageBytes(pgno: number, data: Uint8Array | number, pageSize: number): Uint8Array {
@@ -220,7 +227,6 @@ function writeChecksum(view: DataView, offset: number, checksum: WalChecksum, wr
 }
 
 export function requirePageSize(pageSize: number): void {
-  const isPowerOfTwo = Number.isInteger(Math.log2(pageSize));
-  if (isPowerOfTwo && pageSize >= 512 && pageSize <= 65536) return;
+  if (isPageSize(pageSize)) return;
   throw new RangeError(`a page size is a power of two from 512 to 65536, not ${pageSize}`);
 }

@@ -1,6 +1,9 @@
-import { Database } from "bun:sqlite";
+import { constants, Database } from "bun:sqlite";
 import { integrityCheck, openForReading, rowsDigest, rowsDigestOf } from "../database/digest.ts";
-import { readWorkloadOptions, verifyMarkers, Workload, type WorkloadOptions } from "./workload.ts";
+import { verifyMarkers } from "./marker.ts";
+import type { WorkloadOptions } from "./options.ts";
+import { profileNamed } from "./profiles/profiles.ts";
+import { readWorkloadOptions, Workload } from "./workload.ts";
 
 /**
  * The number m of the transaction whose state a workload's database is in, exactly: the markers are 1 to m without
@@ -13,7 +16,8 @@ import { readWorkloadOptions, verifyMarkers, Workload, type WorkloadOptions } fr
 export function committedPrefix(path: string): number {
   using database = openForReading(path);
   try {
-    if (readWorkloadOptions(database) !== undefined) return verifyMarkers(database).n;
+    const options = readWorkloadOptions(database);
+    if (options !== undefined) return verifyMarkers(database, profileNamed(options.profile).tables).n;
     const tables = database.query<{ count: number }, []>("SELECT count(*) AS count FROM sqlite_schema").get();
     if (tables?.count === 0) return 0;
     throw new Error("there are tables, but none of a workload's");
@@ -23,11 +27,27 @@ export function committedPrefix(path: string): number {
 }
 
 /**
- * The `rowsDigest` of a workload's database after transaction `transactions`, by running the workload anew in
- * memory: for workloads that fit there.
+ * `committedPrefix`, for a database that must be in the state after one of the transactions `atLeast` to `atMost`.
+ * `atLeast: 1` refuses a database without any tables too, which is the state before everything.
+ *
+ * @throws Error saying which transaction it is instead, or what contradicts what.
+ */
+export function requirePrefix(path: string, range: { readonly atLeast: number; readonly atMost?: number }): number {
+  const { atLeast, atMost = Infinity } = range;
+  const n = committedPrefix(path);
+  if (n >= atLeast && n <= atMost) return n;
+  const wanted = n < atLeast ? `at least ${atLeast}` : `at most ${atMost}`;
+  throw new Error(`${path}: the state is that after transaction ${n}, and ${wanted} was expected`);
+}
+
+/**
+ * The `rowsDigest` of a workload's database after transaction `transactions`, by running the workload anew, in a
+ * database of SQLite's own that is in memory while it is small and in the temporary folder when it is not.
  */
 export function expectedState(seed: number, transactions: number, options: Omit<WorkloadOptions, "seed"> = {}): string {
-  using database = new Database(":memory:");
+  const { SQLITE_OPEN_READWRITE, SQLITE_OPEN_CREATE, SQLITE_OPEN_URI } = constants;
+  // An empty name is such a database, https://www.sqlite.org/inmemorydb.html; Bun takes "" for `:memory:`.
+  using database = new Database("file:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI);
   using workload = new Workload(database, { ...options, seed });
   workload.commit(transactions);
   return rowsDigestOf(database);
@@ -50,7 +70,8 @@ export function verifyWorkload(path: string): number {
   return transactions;
 }
 
-function workloadOptionsOf(path: string): Required<WorkloadOptions> | undefined {
+/** The options of the workload that the database at `path` holds, or undefined. The caution of `rowsDigest` holds. */
+export function workloadOptionsOf(path: string): Required<WorkloadOptions> | undefined {
   using database = openForReading(path);
   return readWorkloadOptions(database);
 }

@@ -1,17 +1,17 @@
-import type { WorkloadOptions } from "./workload.ts";
+import type { ConnectionOptions, CreationOptions } from "../database/open-database.ts";
+import type { LoadShape } from "./load-shape.ts";
+import type { WorkloadOptions } from "./options.ts";
 
 /** What a writer process is told as its only argument, in JSON. */
-export interface WriterTask extends Required<WorkloadOptions> {
+export interface WriterTask extends ConnectionOptions, CreationOptions {
   readonly path: string;
   readonly logPath: string;
+  readonly workload: Required<WorkloadOptions>;
   /** Null for no limit. */
   readonly transactions: number | null;
-  /** Transactions per second; null for as fast as they go. */
-  readonly rate: number | null;
+  /** Null for as fast as they go. */
+  readonly shape: LoadShape | null;
   readonly whenDone: "close" | "hold";
-  readonly busyTimeoutMs: number;
-  readonly synchronous: "off" | "normal" | "full" | "extra";
-  readonly autocheckpointPages: number;
   readonly durable: boolean;
 }
 

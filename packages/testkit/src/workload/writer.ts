@@ -3,16 +3,20 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Acknowledgement, readAcknowledgements } from "./acknowledgement-log.ts";
 import { type TempFolder, tempFolder } from "../database/temp-folder.ts";
-import { requirePageSize } from "../wal/builder.ts";
-import { withDefaults, type WorkloadOptions } from "./workload.ts";
+import type { CreationOptions } from "../database/open-database.ts";
+import { type LoadShape, requireLoadShape } from "./load-shape.ts";
+import { withDefaults, type WorkloadOptions } from "./options.ts";
+import { profiles } from "./profiles/profiles.ts";
 import type { WriterCommand, WriterReport, WriterTask } from "./writer-protocol.ts";
 
-export interface WriterOptions extends WorkloadOptions {
+export interface WriterOptions extends WorkloadOptions, Pick<CreationOptions, "autoVacuum"> {
   /** The database; made in WAL mode if absent, continued if it holds the same workload. */
   readonly path: string;
   /** Transactions to write. Default: until stopped. */
   readonly transactions?: number;
-  /** Transactions per second, on average. Default: each as soon as the one before is acknowledged. */
+  /** When transactions fall due. Default: each as soon as the one before is acknowledged. */
+  readonly shape?: LoadShape;
+  /** Transactions per second: short for a `shape` of type `constant`. */
   readonly rate?: number;
   /**
    * After the last transaction: close the database and exit, or hold the connection open, idle, until stopped.
@@ -32,6 +36,8 @@ export interface WriterOptions extends WorkloadOptions {
    * machine.
    */
   readonly durable?: boolean;
+  /** Environment variables of the writer process, on top of this process's. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** How a writer ended. */
@@ -67,7 +73,7 @@ export class WriterProcess implements AsyncDisposable {
   #isDone = false;
   #exit: WriterExit | undefined;
 
-  constructor(task: WriterTask, logFolder: TempFolder | undefined) {
+  constructor(task: WriterTask, logFolder: TempFolder | undefined, environment: Readonly<Record<string, string>> = {}) {
     this.path = task.path;
     this.logPath = task.logPath;
     this.#logFolder = logFolder;
@@ -75,6 +81,7 @@ export class WriterProcess implements AsyncDisposable {
     const script = new URL(`./writer-process${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
     this.#child = Bun.spawn([process.execPath, fileURLToPath(script), JSON.stringify(task)], {
       stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ...environment },
       ipc: (report: WriterReport) => this.#handle(report),
       onDisconnect: () => {
         this.#isConnected = false;
@@ -156,7 +163,8 @@ export class WriterProcess implements AsyncDisposable {
 
   #send(command: WriterCommand): void {
     // A writer that has hung up is on its way out, and its exit settles what it was asked.
-    if (this.#isConnected) this.#child.send(command);
+    const { exitCode, signalCode } = this.#child;
+    if (this.#isConnected && exitCode === null && signalCode === null) this.#child.send(command);
   }
 
   #wait(until: Milestone): Promise<number> {
@@ -195,21 +203,23 @@ export class WriterProcess implements AsyncDisposable {
  */
 export async function spawnWriter(options: WriterOptions): Promise<WriterProcess> {
   const workload = withDefaults(options);
-  requirePageSize(workload.pageSize);
+  const shape = shapeOf(options);
   const logFolder = options.logPath === undefined ? await tempFolder() : undefined;
   const task: WriterTask = {
-    ...workload,
     path: options.path,
     logPath: options.logPath ?? join(logFolder?.path ?? "", "acknowledged.log"),
+    workload,
+    pageSize: workload.pageSize,
+    autoVacuum: options.autoVacuum ?? profiles[workload.profile].autoVacuum ?? "none",
     transactions: options.transactions ?? null,
-    rate: options.rate ?? null,
+    shape,
     whenDone: options.whenDone ?? "close",
     busyTimeoutMs: options.busyTimeoutMs ?? 5000,
     synchronous: options.synchronous ?? "normal",
     autocheckpointPages: options.autocheckpointPages ?? 1000,
     durable: options.durable ?? false,
   };
-  const writer = new WriterProcess(task, logFolder);
+  const writer = new WriterProcess(task, logFolder, options.environment);
   try {
     await writer.ready();
     return writer;
@@ -222,4 +232,12 @@ export async function spawnWriter(options: WriterOptions): Promise<WriterProcess
 function describeExit(exit: WriterExit): string {
   const end = exit.signal === null ? `exited with ${exit.exitCode}` : `was ended by ${exit.signal}`;
   return exit.stderr === "" ? end : `${end} (${exit.stderr})`;
+}
+
+function shapeOf({ shape, rate }: WriterOptions): LoadShape | null {
+  if (shape !== undefined && rate !== undefined) throw new Error("a writer has a shape or a rate, not both");
+  const wanted: LoadShape | undefined = rate === undefined ? shape : { type: "constant", rate };
+  if (wanted === undefined) return null;
+  requireLoadShape(wanted);
+  return wanted;
 }

@@ -3,12 +3,12 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { integrityCheck, rowsDigest, schemaOf } from "../../src/database/digest.ts";
 import { expectedState } from "../../src/workload/oracle.ts";
-import { tempDatabase } from "../../src/database/temp-db.ts";
+import { tempDb } from "../../src/database/temp-db.ts";
 import { tempFolder } from "../../src/database/temp-folder.ts";
 import { spawnWriter } from "../../src/workload/writer.ts";
 
 test("rowsDigest is the hash of the lines its definition gives", async () => {
-  await using db = await tempDatabase({
+  await using db = await tempDb({
     sql: `CREATE TABLE b(x, "y z"); CREATE TABLE a(id INTEGER PRIMARY KEY, u TEXT UNIQUE);
       INSERT INTO b VALUES (10, NULL), (1, x'0aff'), (1.5, 'it''s'); INSERT INTO a VALUES (1, 'ü')`,
   });
@@ -32,7 +32,7 @@ test("rowsDigest does not depend on page size, order of insertion or vacuum", as
     [512, "ASC", "SELECT 1"],
     [4096, "DESC", "VACUUM"],
   ] as const) {
-    await using db = await tempDatabase({ pageSize, sql: "CREATE TABLE t(a, b)" });
+    await using db = await tempDb({ pageSize, sql: "CREATE TABLE t(a, b)" });
     db.exec(
       `WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 500)
       INSERT INTO t SELECT n, hex(n) FROM series ORDER BY n ${order}; ${end}`,
@@ -56,7 +56,7 @@ test("rowsDigest sees what is only in the WAL, and leaves the WAL as it is", asy
 });
 
 test("rowsDigest, integrityCheck and schemaOf leave no files behind", async () => {
-  await using db = await tempDatabase({ sql: "CREATE TABLE t(a)" });
+  await using db = await tempDb({ sql: "CREATE TABLE t(a)" });
   db.close();
   rowsDigest(db.path);
   integrityCheck(db.path);
@@ -65,7 +65,7 @@ test("rowsDigest, integrityCheck and schemaOf leave no files behind", async () =
 });
 
 test("rowsDigest works on a path with characters that mean something in a URI", async () => {
-  await using db = await tempDatabase({ name: "a ?#%41&ü.db", sql: "CREATE TABLE t(a)" });
+  await using db = await tempDb({ name: "a ?#%41&ü.db", sql: "CREATE TABLE t(a)" });
   db.close();
   expect(rowsDigest(db.path)).toHaveLength(64);
 });
@@ -77,13 +77,13 @@ test("rowsDigest of a missing database names it and does not make it", async () 
 });
 
 test("integrityCheck is ok for a sound database", async () => {
-  await using db = await tempDatabase({ sql: "CREATE TABLE t(a)" });
+  await using db = await tempDb({ sql: "CREATE TABLE t(a)" });
   db.close();
   expect(integrityCheck(db.path)).toBe("ok");
 });
 
 test("integrityCheck says what is wrong with a cut database", async () => {
-  await using db = await tempDatabase({ sql: "CREATE TABLE t(a); INSERT INTO t VALUES (zeroblob(50000))" });
+  await using db = await tempDb({ sql: "CREATE TABLE t(a); INSERT INTO t VALUES (zeroblob(50000))" });
   db.close();
   truncateSync(db.path, 8192);
   expect(integrityCheck(db.path)).toContain("malformed");
@@ -97,7 +97,7 @@ test("integrityCheck says that a file is not a database", async () => {
 });
 
 test("schemaOf lists every entry by type and name", async () => {
-  await using db = await tempDatabase({ sql: "CREATE TABLE t(a UNIQUE); CREATE INDEX i ON t(a); CREATE TABLE s(a)" });
+  await using db = await tempDb({ sql: "CREATE TABLE t(a UNIQUE); CREATE INDEX i ON t(a); CREATE TABLE s(a)" });
   db.close();
   expect(schemaOf(db.path)).toEqual([
     { type: "index", name: "i", tblName: "t", sql: "CREATE INDEX i ON t(a)" },

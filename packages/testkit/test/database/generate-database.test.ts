@@ -33,6 +33,20 @@ test("generateDatabase gives the same rows for the same seed only", async () => 
   expect(rowsDigest(folder.join("c"))).not.toBe(rowsDigest(folder.join("a")));
 });
 
+test.each([
+  ["none", [0, 0]],
+  ["full", [1, 0]],
+  ["incremental", [1, 1]],
+] as const)("generateDatabase makes a sound database with auto_vacuum %s", async (autoVacuum, flags) => {
+  await using folder = await tempFolder();
+  const path = folder.join("large.db");
+  await generateDatabase(path, { sizeBytes: 1 << 20, seed: 1, autoVacuum });
+  expect(integrityCheck(path)).toBe("ok");
+  // https://www.sqlite.org/fileformat.html, section 1.3.12: the largest root page, and whether vacuum is incremental.
+  const header = readFileSync(path);
+  expect([Math.min(1, header.readUInt32BE(52)), header.readUInt32BE(64)]).toEqual([...flags]);
+});
+
 test("generateDatabase is as compressible as asked for", async () => {
   await using folder = await tempFolder();
   const ratios: number[] = [];

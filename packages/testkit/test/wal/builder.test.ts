@@ -69,59 +69,96 @@ describe.each([512, 4096, 65536])("a WAL of %d-byte pages", (pageSize) => {
   });
 });
 
-describe("describeWal says where SQLite's recovery ends", () => {
-  const pageSize = 1024;
+describe.each([false, true])(
+  "describeWal says where SQLite's recovery ends, bigEndianChecksum %p,",
+  (bigEndianChecksum) => {
+    const pageSize = 1024;
 
-  test.each<[string, number, (first: WalTransaction, second: WalTransaction) => Partial<WalOptions>]>([
-    ["an uncommitted transaction", 1, (first, { pages }) => ({ transactions: [first], uncommitted: pages })],
-    ["a torn last frame", 1, () => ({ cutBytes: 1 })],
-    ["a torn last frame header", 1, () => ({ cutBytes: pageSize + 23 })],
-    ["a missing last frame", 1, () => ({ cutBytes: pageSize + 24 })],
-    ["a wrong checksum in the second transaction", 1, ({ pages }) => ({ wrongChecksumAtFrame: pages.length + 1 })],
-    ["a wrong salt in the second transaction", 1, ({ pages }) => ({ wrongSaltAtFrame: pages.length + 1 })],
-    ["a wrong checksum in the first frame", 0, () => ({ wrongChecksumAtFrame: 1 })],
-    ["a wrong salt in the first frame", 0, () => ({ wrongSaltAtFrame: 1 })],
-    ["a wrong header checksum", 0, () => ({ wrongHeaderChecksum: true })],
-    ["another magic number", 0, () => ({ header: { magic: 0x377f0684 } })],
-    ["a page size that is none", 0, () => ({ header: { pageSize: 1000 } })],
-    ["no transactions", 0, () => ({ transactions: [] })],
-    ["stale frames behind the end", 2, () => ({ staleFrames: 3 })],
-    [
-      "stale frames behind an uncommitted end",
-      1,
-      (first, { pages }) => ({
-        transactions: [first],
-        uncommitted: pages,
-        staleFrames: 3,
-      }),
-    ],
-    [
-      "the frames of a WAL before the restart",
-      1,
-      (first, second) => ({
-        transactions: [first],
-        previous: { salt1: salts.salt1 - 1, salt2: 7, transactions: [first, second] },
-      }),
-    ],
-    [
-      "the frames of two WALs before",
-      1,
-      (first, second) => ({
-        transactions: [first],
-        previous: {
-          salt1: salts.salt1 - 1,
-          salt2: 7,
+    test.each<[string, number, (first: WalTransaction, second: WalTransaction) => Partial<WalOptions>]>([
+      ["an uncommitted transaction", 1, (first, { pages }) => ({ transactions: [first], uncommitted: pages })],
+      ["an unpublished transaction", 2, (first, second) => ({ transactions: [first], unpublished: [second] })],
+      [
+        "an unpublished transaction behind one that is torn",
+        0,
+        (first, second) => ({ transactions: [first], unpublished: [second], wrongChecksumAtFrame: first.pages.length }),
+      ],
+      [
+        "an uncommitted transaction behind an unpublished one",
+        1,
+        (first, { pages }) => ({ transactions: [], unpublished: [first], uncommitted: pages }),
+      ],
+      [
+        "a frame of page 0",
+        1,
+        (first, second) => ({
+          transactions: [first, { ...second, pages: [{ pgno: 0 }, ...second.pages] }],
+        }),
+      ],
+      ["a torn last frame", 1, () => ({ cutBytes: 1 })],
+      ["a torn last frame header", 1, () => ({ cutBytes: pageSize + 23 })],
+      ["a missing last frame", 1, () => ({ cutBytes: pageSize + 24 })],
+      ["a wrong checksum in the second transaction", 1, ({ pages }) => ({ wrongChecksumAtFrame: pages.length + 1 })],
+      ["a wrong salt in the second transaction", 1, ({ pages }) => ({ wrongSaltAtFrame: pages.length + 1 })],
+      ["a wrong checksum in the first frame", 0, () => ({ wrongChecksumAtFrame: 1 })],
+      ["a wrong salt in the first frame", 0, () => ({ wrongSaltAtFrame: 1 })],
+      ["a wrong header checksum", 0, () => ({ wrongHeaderChecksum: true })],
+      ["another magic number", 0, () => ({ header: { magic: 0x377f0684 } })],
+      ["a page size that is none", 0, () => ({ header: { pageSize: 1000 } })],
+      ["no transactions", 0, () => ({ transactions: [] })],
+      ["stale frames behind the end", 2, () => ({ staleFrames: 3 })],
+      [
+        "stale frames behind an uncommitted end",
+        1,
+        (first, { pages }) => ({
           transactions: [first],
-          previous: { salt1: salts.salt1 - 2, salt2: 8, transactions: [first, second], bigEndianChecksum: true },
-        },
-      }),
-    ],
-  ])("%s", async (_, state, change) => {
-    await judge(pageSize, (transactions, recover) => {
-      const wal: WalOptions = { pageSize, ...salts, transactions, ...change(...transactions) };
-      expect(recover(wal)).toEqual({ state, mxFrame: describeWal(wal).mxFrame });
+          uncommitted: pages,
+          staleFrames: 3,
+        }),
+      ],
+      [
+        "the frames of a WAL before the restart",
+        1,
+        (first, second) => ({
+          transactions: [first],
+          previous: { salt1: salts.salt1 - 1, salt2: 7, transactions: [first, second] },
+        }),
+      ],
+      [
+        "the frames of two WALs before",
+        1,
+        (first, second) => ({
+          transactions: [first],
+          previous: {
+            salt1: salts.salt1 - 1,
+            salt2: 7,
+            transactions: [first],
+            previous: { salt1: salts.salt1 - 2, salt2: 8, transactions: [first, second], bigEndianChecksum: true },
+          },
+        }),
+      ],
+    ])("%s", async (_, state, change) => {
+      await judge(pageSize, (transactions, recover) => {
+        const wal: WalOptions = { pageSize, bigEndianChecksum, ...salts, transactions, ...change(...transactions) };
+        expect(recover(wal)).toEqual({ state, mxFrame: describeWal(wal).recoverableFrames });
+      });
     });
+  },
+);
+
+test("describeWal ends at the last published commit, and says how far recovery would go", () => {
+  const commit = { pages: [{ pgno: 1 }, { pgno: 2 }], commitPageCount: 2 };
+  const wal = { pageSize: 512, ...salts, transactions: [commit] };
+  const published = describeWal(wal);
+  const built = describeWal({
+    ...wal,
+    unpublished: [commit, { ...commit, commitPageCount: 9 }],
+    uncommitted: [{ pgno: 7 }],
   });
+  expect(built).toMatchObject({ mxFrame: 2, recoverableFrames: 6, soundFrames: 7, pageCount: 2, pgnos: [1, 2] });
+  expect(built.frames.map((frame) => frame.commitPageCount)).toEqual([0, 2, 0, 2, 0, 9, 0]);
+  expect(built.committedBytes).toBe(published.bytes.length);
+  expect(built.frameChecksum).toEqual(published.frameChecksum);
+  expect(built.bytes.subarray(0, published.bytes.length)).toEqual(published.bytes);
 });
 
 test("describeWal lists each frame at its offset, and its committed end", () => {

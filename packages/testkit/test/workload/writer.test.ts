@@ -1,7 +1,9 @@
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { readAcknowledgements } from "../../src/workload/acknowledgement-log.ts";
 import { integrityCheck } from "../../src/database/digest.ts";
+import type { LoadShape } from "../../src/workload/load-shape.ts";
 import { committedPrefix, verifyWorkload } from "../../src/workload/oracle.ts";
 import { tempFolder } from "../../src/database/temp-folder.ts";
 import { spawnWriter } from "../../src/workload/writer.ts";
@@ -66,6 +68,70 @@ test("spawnWriter at a rate writes everything asked for", async () => {
   await using writer = await spawnWriter({ path: folder.join("app.db"), seed: 9, transactions: 40, rate: 800 });
   await writer.exited;
   expect(committedPrefix(writer.path)).toBe(40);
+});
+
+test("spawnWriter with a load's shape writes everything asked for", async () => {
+  await using folder = await tempFolder();
+  const shape: LoadShape = { type: "burst", transactions: 15, periodMs: 20 };
+  await using writer = await spawnWriter({ path: folder.join("app.db"), seed: 9, transactions: 40, shape });
+  await writer.exited;
+  expect(committedPrefix(writer.path)).toBe(40);
+});
+
+test("spawnWriter's second burst does not come before its time", async () => {
+  await using folder = await tempFolder();
+  const shape: LoadShape = { type: "burst", transactions: 15, periodMs: 1e9 };
+  await using writer = await spawnWriter({ path: folder.join("app.db"), seed: 9, shape });
+  await writer.waitFor(15);
+  await writer.stop();
+  expect(committedPrefix(writer.path)).toBe(15);
+});
+
+test("spawnWriter refuses a rate beside a shape, and a rate of nothing", async () => {
+  const options = { path: "app.db", seed: 1, rate: 0 };
+  expect(await failureOf(spawnWriter({ ...options, shape: { type: "constant", rate: 1 } }))).toContain("not both");
+  expect(await failureOf(spawnWriter(options))).toContain("a constant load cannot have rate 0");
+});
+
+test.each([
+  ["without a mode", 0, {}],
+  ["with autoVacuum", 1, { autoVacuum: "full" }],
+  ["with a profile that wants it", 2, { profile: "grow-shrink" }],
+  ["with both", 1, { profile: "grow-shrink", autoVacuum: "full" }],
+] as const)("spawnWriter %s makes a database with auto_vacuum %d and the page size", async (_, mode, options) => {
+  await using folder = await tempFolder();
+  const path = folder.join("app.db");
+  await using writer = await spawnWriter({ path, seed: 9, transactions: 1, pageSize: 1024, ...options });
+  await writer.exited;
+  using database = new Database(path, { readonly: true });
+  expect(database.query("SELECT auto_vacuum, page_size FROM pragma_auto_vacuum, pragma_page_size").get()).toEqual({
+    auto_vacuum: mode,
+    page_size: 1024,
+  });
+});
+
+test("spawnWriter refuses to continue another profile", async () => {
+  await using folder = await tempFolder();
+  const path = folder.join("app.db");
+  await using writer = await spawnWriter({ path, seed: 9, transactions: 1, profile: "append" });
+  await writer.exited;
+  expect(await failureOf(spawnWriter({ path, seed: 9 }))).toContain('"profile":"append"');
+});
+
+test("spawnWriter gives the writer environment variables", async () => {
+  await using folder = await tempFolder();
+  writeFileSync(folder.join("preload.ts"), 'console.error("preloaded");');
+  const environment = { BUN_OPTIONS: `--preload=${folder.join("preload.ts")}` };
+  await using writer = await spawnWriter({ path: folder.join("app.db"), seed: 9, transactions: 1, environment });
+  expect(await writer.exited).toEqual({ exitCode: 0, signal: null, stderr: "preloaded" });
+});
+
+test("WriterProcess.stop says how a writer ended that was killed", async () => {
+  await using folder = await tempFolder();
+  await using writer = await spawnWriter({ path: folder.join("app.db"), seed: 9 });
+  process.kill(writer.pid, "SIGKILL");
+  expect(await failureOf(writer.stop())).toContain("was ended by SIGKILL");
+  expect(await failureOf(writer.waitFor(1e9))).toContain("was ended by SIGKILL before transaction 1000000000");
 });
 
 test("spawnWriter that holds keeps the WAL until it is stopped", async () => {

@@ -24,6 +24,13 @@ export type ReadLockKind = "mark" | "zero";
 /** Times that one sync looks again because the WAL moved on between two looks; only possible before `covered`. */
 const looksMax = 5;
 
+/**
+ * Frames that are moved while writers are kept out, if writers are not faster than that. A round moves and flushes what
+ * came during the one before, so each is shorter.
+ */
+const framesUnderLockMax = 32;
+const roundsMax = 3;
+
 export interface Protocol {
   /** What the shadow WAL holds; undefined before there is a generation. */
   readonly captured: CaptureState | undefined;
@@ -73,12 +80,19 @@ export interface CopyStep {
 }
 
 /** Part of a plan that becomes steps when its turn comes, from what is held then. */
-type Plan = Step | { readonly do: "capture" } | { readonly do: "settle" };
+type Plan =
+  | Step
+  | { readonly do: "capture" }
+  | { readonly do: "settle" }
+  /** Moves what came during the last round, until it is little, and then keeps writers out for the rest. */
+  | { readonly do: "close in"; readonly mode: CheckpointMode; readonly roundsLeft: number };
 
 const capture: Plan = { do: "capture" };
 const beginRead: Plan = { do: "begin read" };
 const endRead: Plan = { do: "end read" };
 const handOver: readonly Plan[] = [beginRead, capture, endRead];
+/** While writers go on. The newer read mark lets more be moved; what came meanwhile is copied before it is flushed. */
+const moveBulk: readonly Plan[] = [...handOver, { do: "move bulk" }, capture, { do: "flush" }, capture];
 
 export type Outcome =
   | { readonly of: "begin read"; readonly lock: ReadLockKind }
@@ -126,18 +140,15 @@ function planFor(state: Protocol, goal: Goal): readonly Plan[] {
       return [capture, { do: "settle" }];
     case "begin generation":
       return [...(state.reads.length === 0 ? [beginRead] : []), { do: "begin generation", reason: goal.reason }];
-    case "checkpoint": {
-      // The bulk goes while writers go on: a newer read mark lets it be moved.
-      const bulk: readonly Plan[] = [capture, ...handOver, { do: "move bulk" }, capture, { do: "flush" }];
-      return [...bulk, { do: "keep writers out", mode: goal.mode }];
-    }
+    case "checkpoint":
+      return [capture, ...moveBulk, { do: "close in", mode: goal.mode, roundsLeft: roundsMax }];
   }
 }
 
 /** The step to do next; undefined when the plan is done. */
 export function nextStep(state: Protocol): Step | undefined {
   const [next] = state.plan;
-  assert(next?.do !== "capture" && next?.do !== "settle", "a plan begins with a step");
+  assert(next?.do !== "capture" && next?.do !== "settle" && next?.do !== "close in", "a plan begins with a step");
   return next;
 }
 
@@ -235,7 +246,17 @@ function planned(state: Protocol, plan: readonly Plan[]): Protocol {
   const [next, ...rest] = plan;
   if (next?.do === "capture") return planned(state, [...stepsToCapture(state), ...rest]);
   if (next?.do === "settle") return planned(state, wantsHandOver(state) ? [...handOver, ...rest] : rest);
+  if (next?.do === "close in") {
+    const { mode, roundsLeft } = next;
+    const again: readonly Plan[] = [...moveBulk, { do: "close in", mode, roundsLeft: roundsLeft - 1 }];
+    const isLittle = framesToMove(state) <= framesUnderLockMax || roundsLeft === 0;
+    return planned(state, [...(isLittle ? [{ do: "keep writers out", mode } as const] : again), ...rest]);
+  }
   return { ...state, plan };
+}
+
+function framesToMove({ view }: Protocol): number {
+  return view === undefined ? 0 : view.mxFrame - view.nBackfill;
 }
 
 function stepsToCapture(state: Protocol): readonly Plan[] {

@@ -1,5 +1,7 @@
-import { SingleBar } from "cli-progress";
+import { type Params, SingleBar } from "cli-progress";
 import { formatBytes } from "./size.ts";
+
+const barColumns = 24;
 
 /** What is done in less time than this shows no bar. */
 const quietMs = 700;
@@ -31,12 +33,7 @@ export class Progress implements Disposable {
 
   #begin(total: number, value: number): SingleBar {
     const bar = new SingleBar({
-      format: `${this.#label} [{bar}] {percentage} % | {value} of {total} | {eta} s left`,
-      formatValue: (amount, _options, type) =>
-        type === "value" || type === "total" ? formatBytes(amount) : String(amount),
-      barsize: 24,
-      barCompleteChar: "=",
-      barIncompleteChar: " ",
+      format: (_options, params) => formatLine(this.#label, params),
       clearOnComplete: true,
       hideCursor: true,
       // An interruption is the command's to handle: it clears away what is half made, and this bar.
@@ -51,4 +48,11 @@ export class Progress implements Disposable {
     this.#bar?.stop();
     this.#bar = undefined;
   }
+}
+
+function formatLine(label: string, { progress, value, total, eta }: Params): string {
+  const bar = "=".repeat(Math.floor(progress * barColumns)).padEnd(barColumns);
+  const line = `${label} [${bar}] ${Math.floor(progress * 100)} % | ${formatBytes(value)} of ${formatBytes(total)}`;
+  // Before there is a rate, and at the end, it is no number.
+  return Number.isFinite(eta) && value < total ? `${line} | ${Math.ceil(eta)} s left` : line;
 }

@@ -11,6 +11,7 @@ export interface Item {
 export class TrackedTable implements Disposable {
   readonly name: string;
   readonly #from: Statement<Item, [number]>;
+  readonly #last: Statement<Item, []>;
   readonly #insert: Statement<unknown, [number, string, Uint8Array | string]>;
   readonly #update: Statement<unknown, [string, Uint8Array | string, number]>;
   readonly #delete: Statement<unknown, [number]>;
@@ -18,6 +19,7 @@ export class TrackedTable implements Disposable {
   constructor(database: Database, name: string) {
     this.name = name;
     this.#from = database.prepare(`SELECT id, key, payload FROM ${name} WHERE id >= ? ORDER BY id LIMIT 1`);
+    this.#last = database.prepare(`SELECT id, key, payload FROM ${name} ORDER BY id DESC LIMIT 1`);
     this.#insert = database.prepare(`INSERT INTO ${name}(id, key, payload) VALUES (?, ?, ?)`);
     this.#update = database.prepare(`UPDATE ${name} SET key = ?, payload = ? WHERE id = ?`);
     this.#delete = database.prepare(`DELETE FROM ${name} WHERE id = ?`);
@@ -26,6 +28,11 @@ export class TrackedTable implements Disposable {
   /** The row with the lowest id that is at least `id`. */
   from(id: number): Item | undefined {
     return this.#from.get(id) ?? undefined;
+  }
+
+  /** The row with the highest id. */
+  last(): Item | undefined {
+    return this.#last.get() ?? undefined;
   }
 
   insert(item: Item): void {
@@ -42,7 +49,7 @@ export class TrackedTable implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const statement of [this.#from, this.#insert, this.#update, this.#delete]) statement.finalize();
+    for (const statement of [this.#from, this.#last, this.#insert, this.#update, this.#delete]) statement.finalize();
   }
 }
 

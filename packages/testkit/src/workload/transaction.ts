@@ -114,12 +114,15 @@ export class WorkloadTransaction {
 
   /** A random row of `table`, all of them about as likely; undefined if there is none. */
   pick(table: TrackedTable = this.table): Row | undefined {
-    if (this.#rows === 0) return undefined;
+    const [first, last] = [table.from(0), table.last()];
+    if (first === undefined || last === undefined) return undefined;
     // Ids lie together at the start of each transaction's range: aim there, as far as they reach on average.
-    const rowsPerTransaction = Math.ceil(this.#rows / this.n);
-    const by = 1 + this.random.below(this.n);
+    const low = Math.floor(first.id / itemsPerTransactionMax);
+    const high = Math.floor(last.id / itemsPerTransactionMax);
+    const rowsPerTransaction = Math.ceil(this.#rows / (high - low + 1));
+    const by = low + this.random.below(high - low + 1);
     const id = by * itemsPerTransactionMax + this.random.below(rowsPerTransaction);
-    return this.from(id, table) ?? this.from(0, table);
+    return this.from(id, table) ?? { ...last, table };
   }
 
   /** All rows of a table by id, from `first` on; each may be removed when its turn has come. */

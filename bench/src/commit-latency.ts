@@ -91,6 +91,7 @@ function median(numbers: readonly number[]): number {
 const candidates = await replicators();
 const loads = [
   { name: "closed loop, synchronous=NORMAL", rate: 0, synchronous: "NORMAL" },
+  { name: "1000 a second, synchronous=NORMAL", rate: 1000, synchronous: "NORMAL" },
   { name: "100 a second, synchronous=NORMAL", rate: 100, synchronous: "NORMAL" },
   { name: "100 a second, synchronous=FULL", rate: 100, synchronous: "FULL" },
 ] as const;

@@ -16,7 +16,7 @@ const coreFolders: Readonly<Record<string, readonly string[]>> = {
   layout: ["wal", "lz4", "ltx", "store"],
   replica: ["wal", "lz4", "store", "layout", "shadow", "restore"],
   db: ["wal", "sqlite", "shadow"],
-  restore: ["wal", "lz4", "ltx", "store", "layout"],
+  restore: ["wal", "lz4", "ltx", "store", "sqlite", "layout"],
   host: ["wal", "lz4", "ltx", "store", "sqlite", "shadow", "layout", "replica", "db", "restore"],
 };
 const summits = new Set(["index.ts", "litestream.ts", "open-replica.ts"]);

@@ -26,6 +26,13 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map([
     },
   ],
   [
+    "verify",
+    {
+      summary: "reads all of a replica and says what can be restored",
+      load: async () => (await import("./commands/verify.ts")).verify,
+    },
+  ],
+  [
     "version",
     { summary: "prints the version", load: async () => (await import("./commands/version.ts")).printVersion },
   ],

@@ -35,5 +35,8 @@ async function latestMs(replica: ReplicaReader, generation: Generation | undefin
     const updatedMs = (await replica.generationStats(candidate)).updatedAt?.getTime();
     if (updatedMs !== undefined) latest = Math.max(latest ?? updatedMs, updatedMs);
   }
+  for (const { createdAt } of (generation === undefined ? await replica.ltx?.list() : undefined) ?? []) {
+    latest = Math.max(latest ?? createdAt.getTime(), createdAt.getTime());
+  }
   return latest;
 }

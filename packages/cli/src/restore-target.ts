@@ -19,16 +19,25 @@ export interface RestoreArguments {
   readonly expandEnv: boolean;
   readonly outputPath: string | undefined;
   readonly replicaName: string | undefined;
+  /** False for a command that only reads: nothing is written to `outputPath`, and none is needed. True where absent. */
+  readonly writes?: boolean;
+  /** The command's name, for hints: `restore` where absent. */
+  readonly command?: string;
 }
 
 /** @throws UsageError for arguments that name no source or no output; LitestreamError CONFIG_INVALID */
 export async function findRestoreTarget(args: RestoreArguments): Promise<RestoreTarget> {
-  const { others, configPath, expandEnv, outputPath, replicaName } = args;
+  const { others, configPath, expandEnv, replicaName, writes = true, command = "restore" } = args;
+  const outputPath = writes ? args.outputPath : "";
   const [source, ...rest] = others;
   if (source === undefined || source === "") {
-    throw new UsageError("database path or replica URL required", "Write litestream restore -o OUTPUT REPLICA.");
+    throw new UsageError(
+      "database path or replica URL required",
+      `Write litestream ${command}${writes ? " -o OUTPUT" : ""} REPLICA.`,
+    );
   }
-  if (rest.length > 0) throw new UsageError(`too many arguments: ${rest.join(" ")}`, "Restore takes one source.");
+  if (rest.length > 0)
+    throw new UsageError(`too many arguments: ${rest.join(" ")}`, `litestream ${command} takes one source.`);
   const env = expandEnv ? process.env : undefined;
   if (isUrl(source) && configPath !== undefined) {
     throw new UsageError("cannot take both -config and a replica's URL", "Leave one of them out.");

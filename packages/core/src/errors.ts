@@ -12,6 +12,7 @@ export type ErrorCode =
   | "FORMAT_INVALID"
   | "GENERATION_BROKEN"
   | "NO_BACKUP"
+  | "NO_SUCH_POINT"
   | "OBJECT_MISSING"
   | "OUTPUT_EXISTS"
   | "OUTPUT_UNAVAILABLE"

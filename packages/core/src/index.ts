@@ -4,7 +4,30 @@
  */
 export { Litestream, type LitestreamOptions, type ReplicaOptions } from "./litestream.ts";
 export { openReplica } from "./open-replica.ts";
-export { restore, type RestoreOptions, type RestoreProgress, type RestoreResult } from "./restore/restore.ts";
+export {
+  type LtxRestoreResult,
+  planRestore,
+  restore,
+  type RestoredDatabase,
+  type RestoreEvent,
+  type RestoreOptions,
+  type RestorePointOptions,
+  type RestoreResult,
+  type WalRestoreResult,
+} from "./restore/restore.ts";
+export type { AnyPlan, LtxLayoutPlan, WalLayoutPlan } from "./restore/any-plan.ts";
+export type { RestorePlan } from "./restore/plan.ts";
+export { snapshotIndexAt, snapshotIndexByIndex, walIndexAt } from "./restore/index-at.ts";
+export {
+  type GenerationReport,
+  type LtxReport,
+  type ObjectProblem,
+  type ReplicaReport,
+  type RestorableRange,
+  verifyReplica,
+  type VerifyOptions,
+} from "./restore/verify.ts";
+export { formatTimestamp, parseTimestamp } from "./restore/timestamp.ts";
 
 export { type ErrorCode, type ErrorDetails, errorMessage, isLitestreamError, LitestreamError } from "./errors.ts";
 export type { LitestreamEvent } from "./events.ts";
@@ -28,6 +51,30 @@ export type { ReplicaReader } from "./replica-reader.ts";
 export type { Replica } from "./replica/replica.ts";
 export type { FileReplica } from "./replica/file-replica.ts";
 export type { WalSource } from "./wal-source.ts";
+
+/** Replicas of Litestream 0.5: which files make a state, and what is in them. */
+export {
+  ltxFileSizeBytesMin,
+  type LtxInfo,
+  ltxInfo,
+  ltxKey,
+  ltxLevelKey,
+  type LtxLevelStyle,
+  type LtxName,
+  type LtxObstacle,
+  type LtxPlan,
+  type LtxRange,
+  ltxSnapshotLevel,
+  type LtxState,
+  ltxStates,
+  type LtxTarget,
+  parseLtxKey,
+  planLtx,
+} from "./layout/ltx.ts";
+export { LtxDecoder, type LtxDecoderOptions, type LtxPage } from "./ltx/decoder.ts";
+export { type LtxHeader, parseLtxHeader } from "./ltx/header.ts";
+export type { LtxTrailer } from "./ltx/trailer.ts";
+export { compareTxids, formatTxid, parseTxid, type Txid, txid, txidMax } from "./ltx/txid.ts";
 
 export { compressLz4 } from "./lz4/frame-writer.ts";
 export { decompressLz4 } from "./lz4/frame-reader.ts";

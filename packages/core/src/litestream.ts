@@ -55,6 +55,8 @@ export class Litestream {
   #pending: ReturnType<typeof setTimeout> | undefined;
   #capturing: Promise<void> = Promise.resolve();
   #startingReplicas: Promise<void> | undefined;
+  /** While a database is let go whose path another one has taken. */
+  #closingReplaced: Promise<void> | undefined;
   #stopping: Promise<Position | undefined> | undefined;
 
   /** @throws LitestreamError CONFIG_INVALID without a replica, or when two have one name or one folder */
@@ -166,8 +168,10 @@ export class Litestream {
     await this.#startingReplicas?.catch(() => undefined);
     await Promise.all(this.replicas.map((replica) => replica.stop()));
     try {
-      return this.#db.isOpen ? await this.sync() : undefined;
+      // A database that was removed meanwhile is waited for no longer.
+      return this.#db.isOpen && (await this.#open()) ? await this.sync() : undefined;
     } finally {
+      await Promise.all(this.replicas.map((replica) => replica.settled()));
       this.#db.close();
       this.#isStarted = false;
       this.#emit({ type: "stopped" });
@@ -176,6 +180,12 @@ export class Litestream {
 
   /** @returns false while the database is waited for */
   async #open(): Promise<boolean> {
+    if (this.#db.isOpen && !this.#db.isCurrent()) {
+      this.#closingReplaced ??= this.#closeReplaced().finally(() => {
+        this.#closingReplaced = undefined;
+      });
+    }
+    await this.#closingReplaced;
     if (!this.#db.isOpen) {
       try {
         this.#db.open();
@@ -223,11 +233,6 @@ export class Litestream {
   /** Never rejects: what fails is an event, and is tried again at the next change or poll. */
   async #capture(): Promise<void> {
     try {
-      if (this.#db.isOpen && !this.#db.isCurrent()) {
-        this.#emit({ type: "warning", message: `${this.path} was replaced or removed`, hint: "It is opened anew." });
-        await this.#reopen();
-        return;
-      }
       if (!(await this.#open()) || this.#stopping !== undefined) return;
       this.#db.sync();
       this.#releaseShadow();
@@ -238,10 +243,10 @@ export class Litestream {
     }
   }
 
-  async #reopen(): Promise<void> {
+  async #closeReplaced(): Promise<void> {
+    this.#emit({ type: "warning", message: `${this.path} was replaced or removed`, hint: "It is opened anew." });
     await Promise.all(this.replicas.map((replica) => replica.stop()));
     this.#db.close();
-    await this.#open();
   }
 
   /** Shadow WAL that every replica has is let go. */

@@ -4,6 +4,7 @@ import {
   existsSync,
   fchmodSync,
   fchownSync,
+  fdatasync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
@@ -11,6 +12,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  write,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -22,14 +24,16 @@ import { defaultFileMode, makeFolders, syncFolder, whereSupported } from "./fold
 export type ExplainError = (error: unknown, operation: string, path: string) => unknown;
 
 /**
- * An open file, read and written at positions: never a live database, which has an owner of its own. Synchronous.
- * What a failed system call means is for whoever opens the file to say.
+ * An open file, read and written at positions: never a live database, which has an owner of its own. Synchronous, but
+ * for what is said to be in the background. What a failed system call means is for whoever opens the file to say.
  */
 export class LocalFile implements Disposable {
   readonly path: string;
   readonly #fd: number;
   readonly #explain: ExplainError;
   #isOpen = true;
+  /** Calls that have not returned: the descriptor must not be closed, and given to another file, under them. */
+  #backgroundCalls = 0;
 
   private constructor(path: string, fd: number, explain: ExplainError) {
     this.path = path;
@@ -117,15 +121,64 @@ export class LocalFile implements Disposable {
     });
   }
 
+  /** As `writeAt`, on another thread. `bytes` must stay as they are until it is done. */
+  async writeAtInBackground(bytes: Uint8Array, offset: number): Promise<void> {
+    await this.#inBackground("write", async () => {
+      faultPoint(() => ({ kind: "file", operation: "write", path: this.path, offset, bytes }));
+      let writtenBytes = 0;
+      while (writtenBytes < bytes.byteLength) {
+        const rest = bytes.byteLength - writtenBytes;
+        writtenBytes += await writeOnce(this.#fd, bytes, writtenBytes, rest, offset + writtenBytes);
+      }
+    });
+  }
+
+  /**
+   * Makes everything written until now durable, on another thread. An error of the disk that this reports is not
+   * reported again by a later `sync`.
+   */
+  async syncInBackground(): Promise<void> {
+    await this.#inBackground("sync", async () => {
+      faultPoint(() => ({ kind: "file", operation: "sync", path: this.path }));
+      await syncDataOnce(this.#fd);
+    });
+  }
+
+  /** Where something goes on in the background, the descriptor is closed when that is done. */
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    closeSync(this.#fd);
+    if (this.#backgroundCalls === 0) closeSync(this.#fd);
+  }
+
+  async #inBackground(operation: string, work: () => Promise<void>): Promise<void> {
+    this.#backgroundCalls++;
+    try {
+      await work();
+    } catch (error) {
+      throw this.#explain(error, operation, this.path);
+    } finally {
+      this.#backgroundCalls--;
+      if (!this.#isOpen && this.#backgroundCalls === 0) closeSync(this.#fd);
+    }
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+// With callbacks: the promises of node:fs/promises need an object for the file that closes it by itself.
+function writeOnce(fd: number, bytes: Uint8Array, start: number, size: number, offset: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(fd, bytes, start, size, offset, (error, count) => (error === null ? resolve(count) : reject(error)));
+  });
+}
+
+function syncDataOnce(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fdatasync(fd, (error) => (error === null ? resolve() : reject(error)));
+  });
 }
 
 function openFile(

@@ -1,6 +1,9 @@
 import type { Generation } from "./generation.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "./layout/objects.ts";
+import type { LtxInfo } from "./layout/ltx.ts";
+import type { SideFileName, SnapshotEnd, WalPoints } from "./layout/restore-points.ts";
 import type { WalIndex } from "./position.ts";
+import type { StoreEntry } from "./store/store.ts";
 
 /** The side of a replica that lists and restores: enough without a database beside it. */
 export interface ReplicaReader {
@@ -27,4 +30,41 @@ export interface ReplicaReader {
    * @throws LitestreamError OBJECT_MISSING, FORMAT_INVALID or BACKUP_DAMAGED, at the latest while it is read.
    */
   walReader(generation: Generation, index: WalIndex): AsyncIterable<Uint8Array>;
+  /** Of a replica that may have our side files; what they say is of help, and never needed. */
+  readonly sideFiles?: SideFiles;
+  /** Of a replica that may be one of Litestream 0.5, or have become one. */
+  readonly ltx?: LtxFiles;
+  /** Everything that is stored, whatever its name. */
+  readonly objects?: () => Promise<StoreEntry[]>;
+  /**
+   * Calls `listener` with the number of bytes whenever a piece of an object was read, as it is stored.
+   * @returns to end it
+   */
+  readonly observeReads?: (listener: (bytes: number) => void) => () => void;
+}
+
+/** The files of the `ltx` layout. */
+export interface LtxFiles {
+  list(): Promise<LtxInfo[]>;
+  /** The bytes of a file as they are stored. */
+  read(info: LtxInfo): AsyncIterable<Uint8Array>;
+}
+
+/** A side file, as the store lists it. */
+export interface SideFileInfo extends SideFileName {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+/** Our side files of a replica (docs/formats/whole.md). */
+export interface SideFiles {
+  list(): Promise<SideFileInfo[]>;
+  /**
+   * @param part `end` reads only what the last points are known from
+   * @returns undefined where the file is gone, or is none
+   */
+  walPoints(info: SideFileInfo, part: "all" | "end"): Promise<WalPoints | undefined>;
+  snapshotEnd(info: SideFileInfo): Promise<SnapshotEnd | undefined>;
+  /** The checksum at the end of a snapshot's LZ4 frame; undefined for one that is stored in another form. */
+  snapshotHash(info: SnapshotInfo): Promise<number | undefined>;
 }

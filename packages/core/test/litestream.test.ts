@@ -99,7 +99,7 @@ describe("Litestream", () => {
 
   test("resolves `sync` under load with a position that no replica is behind", async () => {
     await using folder = await tempFolder();
-    await using writer = await spawnWriter({ path: folder.join("app.db"), seed: 1, rate: 300 });
+    await using writer = await spawnWriter({ path: folder.join("app.db"), seed: 1, rate: 100 });
     await writer.waitFor(1);
     const replicas = ["a", "b"].map((name) => ({ name, path: folder.join(name) }));
     const { litestream } = litestreamIn(folder, { replicas, minCheckpointPageCount: 50 });

@@ -2,8 +2,8 @@ import { type FSWatcher, realpathSync, watch } from "node:fs";
 import { basename, dirname } from "node:path";
 
 /**
- * Events are not listened to for so long after one came: a writer at full speed sends thousands, which cost a third of a
- * core (measured); to end a watch and begin another costs 20 microseconds.
+ * Events are not listened to for so long after one came: a writer at full speed sends thousands, which cost a third of
+ * a core (measured); to end a watch and begin another costs 20 microseconds.
  */
 const restMs = 10;
 

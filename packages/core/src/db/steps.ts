@@ -5,6 +5,7 @@ import type { GenerationReason } from "../generation-reason.ts";
 import { type Generation, newGeneration } from "../generation.ts";
 import { LocalFile, removeFile } from "../local-file.ts";
 import { formatPosition, walIndex } from "../position.ts";
+import { guardShadow } from "../shadow/shadow-error.ts";
 import type { ShadowWal, ShadowWalWriter } from "../shadow/shadow-wal.ts";
 import { sleepSync } from "../sleep.ts";
 import { Connection } from "../sqlite/connection.ts";
@@ -251,7 +252,8 @@ export class CaptureSteps {
     this.#isShadowInDoubt = true;
     if (isNewIndex) {
       writer.close();
-      removeFile(this.#files.shadow.paths.wal(generation, writer.index));
+      const path = this.#files.shadow.paths.wal(generation, writer.index);
+      guardShadow("remove", path, () => removeFile(path));
     } else {
       writer.truncate(offset);
     }

@@ -11,6 +11,8 @@ export interface SnapshotInfo {
   readonly sizeBytes: number;
   /** The object's modification time: Litestream 0.3 knows no other. */
   readonly createdAt: Date;
+  /** The same in nanoseconds since 1970, where the store knows it that well. */
+  readonly createdAtNs?: bigint;
 }
 
 /** One stored piece of a WAL: all of it in the `whole` layout, a segment from `offset` on in `segments`. */
@@ -24,6 +26,7 @@ export interface WalInfo {
   readonly path: string;
   readonly sizeBytes: number;
   readonly createdAt: Date;
+  readonly createdAtNs?: bigint;
 }
 
 /** What a generation of a replica holds, and the time it spans; times are undefined while it holds nothing. */

@@ -2,12 +2,14 @@ import { isLitestreamError, LitestreamError } from "../errors.ts";
 import type { Generation } from "../generation.ts";
 import { decompressLz4 } from "../lz4/frame-reader.ts";
 import { formatPosition, formatWalIndex, type WalIndex } from "../position.ts";
-import type { ReplicaReader } from "../replica-reader.ts";
+import type { LtxFiles, ReplicaReader, SideFiles } from "../replica-reader.ts";
 import type { ReadableStore, StoreEntry } from "../store/store.ts";
+import { ltxInfo } from "./ltx.ts";
 import { agreeing, type StoredForm } from "./agreement.ts";
 import { generationKey, generationsKey, parseSnapshotKey, snapshotKey } from "./generations.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "./objects.ts";
 import { parseSegmentKey, segmentPrefix } from "./segments.ts";
+import { StoreSideFiles } from "./side-files.ts";
 import { generationsOf, statsOf } from "./stats.ts";
 import { parseWalKey, walKey } from "./whole.ts";
 
@@ -43,8 +45,17 @@ export class StoreReplicaReader implements ReplicaReader {
   /** WALs of the last full listing but the highest of each generation: these are complete. By generation and index. */
   #sealedWals: Map<string, StoredWal[]> = new Map();
 
+  readonly sideFiles: SideFiles;
+  readonly ltx: LtxFiles;
+  readonly #readListeners = new Set<(bytes: number) => void>();
+
   constructor(store: ReadableStore, options: StoreReplicaReaderOptions) {
     this.#store = store;
+    this.sideFiles = new StoreSideFiles(store, options.signal);
+    this.ltx = {
+      list: async () => (await store.list("", options.signal)).flatMap((entry) => ltxInfo(entry) ?? []),
+      read: (info) => this.#read(info.path),
+    };
     this.type = options.type;
     this.name = options.name ?? options.type;
     this.#signal = options.signal;
@@ -106,6 +117,13 @@ export class StoreReplicaReader implements ReplicaReader {
     }
   }
 
+  readonly objects = (): Promise<StoreEntry[]> => this.#store.list("", this.#signal);
+
+  readonly observeReads = (listener: (bytes: number) => void): (() => void) => {
+    this.#readListeners.add(listener);
+    return () => void this.#readListeners.delete(listener);
+  };
+
   #readWal(generation: Generation, index: WalIndex, wals: readonly StoredWal[]): AsyncIterable<Uint8Array> {
     const forms: StoredForm[] = wals
       .filter(({ isSegment }) => !isSegment)
@@ -152,8 +170,11 @@ export class StoreReplicaReader implements ReplicaReader {
     return wal.info.compressed ? this.#readCompressed(wal.info.path) : this.#read(wal.info.path);
   }
 
-  #read(key: string): AsyncIterable<Uint8Array> {
-    return this.#store.read(key, this.#signal === undefined ? {} : { signal: this.#signal });
+  async *#read(key: string): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of this.#store.read(key, this.#signal === undefined ? {} : { signal: this.#signal })) {
+      for (const listener of this.#readListeners) listener(chunk.byteLength);
+      yield chunk;
+    }
   }
 
   #readCompressed(key: string): AsyncIterable<Uint8Array> {
@@ -180,8 +201,7 @@ export class StoreReplicaReader implements ReplicaReader {
       const snapshot = parseSnapshotKey(entry.key);
       if (snapshot !== undefined) {
         const { generation, index } = snapshot;
-        const { key: path, sizeBytes, modifiedAt: createdAt } = entry;
-        listing.snapshots.push({ generation, index, path, sizeBytes, createdAt });
+        listing.snapshots.push({ generation, index, ...describedBy(entry) });
       }
       const wal = storedWal(entry);
       if (wal !== undefined) listing.wals.push(wal);
@@ -207,13 +227,18 @@ function storedWal(entry: StoreEntry): StoredWal | undefined {
       index,
       offset: segment?.offset ?? 0,
       compressed,
-      path: entry.key,
-      sizeBytes: entry.sizeBytes,
-      createdAt: entry.modifiedAt,
+      ...describedBy(entry),
     },
     isSegment: segment !== undefined,
   };
 }
+
+function describedBy({ key, sizeBytes, modifiedAt, modifiedAtNs }: StoreEntry): ObjectDescription {
+  const description = { path: key, sizeBytes, createdAt: modifiedAt };
+  return modifiedAtNs === undefined ? description : { ...description, createdAtNs: modifiedAtNs };
+}
+
+type ObjectDescription = Pick<SnapshotInfo, "path" | "sizeBytes" | "createdAt" | "createdAtNs">;
 
 function infoOf(wal: StoredWal): WalInfo {
   return wal.info;

@@ -2,7 +2,7 @@
 import { compressSync } from "lz4-napi";
 import { assert } from "../assert.ts";
 import { blockSizeBytesMax, napiPrefixSizeBytes, rawBlockFlag } from "./frame-format.ts";
-import { releaseBuffer } from "./release-buffer.ts";
+import { releaseBuffer } from "../release-buffer.ts";
 import { loadXxHash32 } from "./xxhash32.ts";
 
 const blockHeaderSizeBytes = 4;

@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { LitestreamError, systemErrorCode } from "../errors.ts";
+import { errorMessage, LitestreamError, systemErrorCode } from "../errors.ts";
 import type { EmitEvent } from "../events.ts";
 import type { Generation } from "../generation.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "../layout/objects.ts";
@@ -18,6 +18,7 @@ import { formatWalHeader, frameSizeBytes, walHeaderSizeBytes } from "../wal/head
 import type { SourceWal, WalSource } from "../wal-source.ts";
 import { CannotGoOn } from "./cannot-go-on.ts";
 import { ReplicaLoop } from "./replica-loop.ts";
+import type { SideFiles } from "../replica-reader.ts";
 import type { Replica } from "./replica.ts";
 import { WholeFolder } from "./whole-folder.ts";
 
@@ -57,8 +58,10 @@ export class FileReplica implements Replica<WalSource> {
   #lastPos: Position | undefined;
   /** Superseded WAL is compressed while new WAL goes on to be copied. Never rejects. */
   #compressing: Promise<void> | undefined;
-  /** What that failed with: thrown by the next sync. */
-  #compressionFailure: { readonly error: unknown } | undefined;
+  /** It found a WAL that is not whole: thrown by the next sync. */
+  #brokenGeneration: CannotGoOn | undefined;
+  /** It failed, which was said; it is tried again with each sync. */
+  #compressionFails = false;
   /** Superseded WAL files may lie about uncompressed. */
   #mayHaveSuperseded = true;
 
@@ -113,7 +116,7 @@ export class FileReplica implements Replica<WalSource> {
     this.#unsubscribe = undefined;
     await this.#loop?.stop();
     this.#loop = undefined;
-    await this.#compressing;
+    await this.settled();
   }
 
   lastPos(): Position | undefined {
@@ -127,12 +130,13 @@ export class FileReplica implements Replica<WalSource> {
     return index === undefined ? undefined : { generation, index, offset: 0 };
   }
 
-  async sync(signal?: AbortSignal): Promise<Position> {
-    for (;;) {
-      const position = await this.#queueSync(signal);
-      await this.#compressing;
-      if (this.#compressionFailure === undefined) return position;
-    }
+  sync(signal?: AbortSignal): Promise<Position> {
+    return this.#queueSync(signal);
+  }
+
+  /** Resolves when superseded WAL is compressed, or that has failed, which is an event. */
+  async settled(): Promise<void> {
+    await this.#compressing;
   }
 
   /** One at a time: a second call begins after the first has ended. Superseded WAL is compressed later. */
@@ -164,6 +168,10 @@ export class FileReplica implements Replica<WalSource> {
 
   walReader(generation: Generation, index: WalIndex): AsyncIterable<Uint8Array> {
     return this.#reader.walReader(generation, index);
+  }
+
+  get sideFiles(): SideFiles {
+    return this.#reader.sideFiles;
   }
 
   /** Opened when it is needed: the mode and owner of what is written are those of a database that may come later. */
@@ -205,9 +213,9 @@ export class FileReplica implements Replica<WalSource> {
   }
 
   async #sync(signal: AbortSignal | undefined): Promise<Position> {
-    const failure = this.#compressionFailure;
-    this.#compressionFailure = undefined;
-    if (failure !== undefined) throw failure.error;
+    const broken = this.#brokenGeneration;
+    this.#brokenGeneration = undefined;
+    if (broken !== undefined) throw broken;
     const startedAtMs = performance.now();
     const captured = this.db.captured();
     if (captured === undefined) {
@@ -252,6 +260,7 @@ export class FileReplica implements Replica<WalSource> {
     if (snapshot.generation !== generation) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
     const { index } = snapshot;
     let bytes = 0;
+    let end: Position = { generation, index, offset: 0 };
     const replicateWal = (until: Position): Promise<Position> => this.#replicateWal(until, count, signal, index);
     async function* content(): AsyncIterable<Uint8Array> {
       for await (const chunk of snapshot.content()) {
@@ -259,11 +268,11 @@ export class FileReplica implements Replica<WalSource> {
         bytes += chunk.byteLength;
         yield chunk;
       }
-      const end = snapshot.end();
+      end = snapshot.end();
       if (end.generation !== generation) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
       await replicateWal(end);
     }
-    const { sizeBytes } = await this.#folder.putSnapshot(generation, index, content(), signal);
+    const { sizeBytes } = await this.#folder.putSnapshot(generation, index, content(), () => end, signal);
     const durationMs = performance.now() - startedAtMs;
     this.#emit({ type: "snapshot", replica: this.name, generation, index, bytes, sizeBytes, durationMs });
   }
@@ -288,19 +297,35 @@ export class FileReplica implements Replica<WalSource> {
         const before = tail.chain?.end.offset ?? 0;
         tail = { index: tail.index, chain: this.#copyWal(generation, tail, wal) };
         count((tail.chain?.end.offset ?? 0) - before);
+        this.#notePoint(generation, tail, wal.isSealed);
       } else if (this.db.captured()?.position.generation !== generation || tail.index < until.index) {
         throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
       }
       this.#tail = tail;
-      if (wal?.isSealed !== true) break;
+      const position = { generation, index: tail.index, offset: tail.chain?.end.offset ?? 0 };
+      // What was captured since is for the next sync: a writer that never rests would keep this one from its end.
+      if (comparePositions(position, until) >= 0) return position;
+      if (wal?.isSealed !== true) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
       tail = { index: walIndex(tail.index + 1), chain: undefined };
       this.#mayHaveSuperseded = true;
       // Lets capture go on while a long backlog is copied.
       await new Promise((done) => setImmediate(done));
     }
-    const position = { generation, index: tail.index, offset: tail.chain?.end.offset ?? 0 };
-    if (comparePositions(position, until) >= 0) return position;
-    throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
+  }
+
+  /** What cannot be noted costs points in time, and no state: replication goes on. */
+  #notePoint(generation: Generation, { index, chain }: Tail, isSealed: boolean): void {
+    if (chain === undefined) return;
+    const point = { timeMs: Date.now(), ...chain.end };
+    try {
+      this.#folder.notePoint({ header: chain.header, point, isSealed }, generation, index);
+    } catch (error) {
+      this.#emit({
+        type: "warning",
+        message: `cannot note the time of a sync in ${this.location}: ${errorMessage(error)}`,
+        hint: "A restore to that time gives the state before it.",
+      });
+    }
   }
 
   /** Brings the replica's file of one index up to the captured end, durably. */
@@ -364,11 +389,18 @@ export class FileReplica implements Replica<WalSource> {
         for await (const { index, sizeBytes } of this.#folder.compressBefore(position, this.#capturedEnd, signal)) {
           this.#emit({ type: "wal-compressed", replica: this.name, generation: position.generation, index, sizeBytes });
         }
+        this.#compressionFails = false;
       } catch (error) {
         this.#mayHaveSuperseded = true;
         if (signal?.aborted === true) return;
-        this.#compressionFailure = { error };
-        this.#loop?.wake();
+        if (error instanceof CannotGoOn) {
+          this.#brokenGeneration = error;
+          this.#loop?.wake();
+        } else if (!this.#compressionFails) {
+          // The WAL is there all the same: no sync fails for this.
+          this.#compressionFails = true;
+          this.#emit({ type: "error", operation: "compress wal", replica: this.name, error });
+        }
       } finally {
         this.#compressing = undefined;
       }

@@ -15,6 +15,7 @@ import {
   snapshotsKey,
   walsKey,
 } from "../layout/generations.ts";
+import { formatSnapshotEnd, snapshotEndKey, walPointsKey } from "../layout/restore-points.ts";
 import { parseWalKey, walKey } from "../layout/whole.ts";
 import { decompressLz4 } from "../lz4/frame-reader.ts";
 import { compressLz4 } from "../lz4/frame-writer.ts";
@@ -23,10 +24,12 @@ import type { Position, WalIndex } from "../position.ts";
 import { type FileStore, temporarySuffix } from "../store/file.ts";
 import { throwIfAborted } from "../abort.ts";
 import { CannotGoOn } from "./cannot-go-on.ts";
+import { PointsFile, type PointToNote } from "./points-file.ts";
 import { isWholeWal, readWalTail, type WalTail } from "./wal-tail.ts";
 
 export class WholeFolder {
   readonly #store: FileStore;
+  readonly #points = new PointsFile();
   /** This generation is not to be seen yet. */
   #pending: Generation | undefined;
 
@@ -47,18 +50,38 @@ export class WholeFolder {
   /**
    * Stores a snapshot, compressed. A generation that was not there before appears with it, together with the WAL that
    * was written while `content` was read.
+   * @param endOf where that WAL ends; asked for when `content` was read
    */
   async putSnapshot(
     generation: Generation,
     index: WalIndex,
     content: AsyncIterable<Uint8Array>,
+    endOf: () => Position,
     signal: AbortSignal | undefined,
   ): Promise<{ sizeBytes: number }> {
     const key = snapshotKey(generation, index, true);
-    const put = (): Promise<{ sizeBytes: number }> =>
-      this.#store.put(this.#keyOf(generation, key), compressLz4(content), signal);
+    const put = async (): Promise<{ sizeBytes: number }> => {
+      const stored = await this.#store.put(this.#keyOf(generation, key), compressLz4(content), signal);
+      await this.#noteSnapshotEnd(generation, index, endOf(), stored.sizeBytes, signal);
+      return stored;
+    };
     // A folder that is there already, left by somebody else without a snapshot, can only get better.
     return this.#store.exists(generationKey(generation)) ? put() : this.#appearAtOnce(generation, put);
+  }
+
+  /** Notes what of a WAL is durable, in its side file. */
+  notePoint(note: Omit<PointToNote, "name">, generation: Generation, index: WalIndex): void {
+    const key = this.#keyOf(generation, walPointsKey(generation, index));
+    const name = { kind: "wal", generation, index } as const;
+    this.#points.note({ ...note, name }, () => this.#store.openFile(key, { create: true }));
+  }
+
+  /** Before a WAL takes its last form, what its side file says of its end is made durable. */
+  #syncPoints(generation: Generation, index: WalIndex): void {
+    const key = walPointsKey(generation, index);
+    if (!this.#store.exists(key)) return;
+    using file = this.#store.openFile(key, { create: false });
+    file.sync();
   }
 
   /** The uncompressed file of a WAL that is there. */
@@ -116,6 +139,7 @@ export class WholeFolder {
       throwIfAborted(signal, `compressing ${this.#store.pathOf(key)}`);
       const isWhole = await isWholeWal(this.#store.read(key), this.#store.pathOf(key), endOf(generation, index));
       if (!isWhole) throw new CannotGoOn(generation, "replica differs from the shadow wal");
+      this.#syncPoints(generation, index);
       const compressed = compressLz4(this.#store.read(key));
       const { sizeBytes } = await this.#store.put(walKey(generation, index, true), compressed, signal);
       await this.#store.delete([key]);
@@ -123,9 +147,33 @@ export class WholeFolder {
     }
   }
 
+  async #noteSnapshotEnd(
+    generation: Generation,
+    index: WalIndex,
+    end: Position,
+    sizeBytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    // The frame ends with the checksum of its content.
+    const checksum = new Uint8Array(4);
+    {
+      using stored = this.#store.openFile(this.#keyOf(generation, snapshotKey(generation, index, true)), {
+        create: false,
+      });
+      stored.readAt(checksum, sizeBytes - checksum.byteLength);
+    }
+    const contentHash = new DataView(checksum.buffer).getUint32(0, true);
+    const record = formatSnapshotEnd({ generation, index, timeMs: Date.now(), end, contentHash });
+    async function* content(): AsyncGenerator<Uint8Array, void, undefined> {
+      yield record;
+    }
+    await this.#store.put(this.#keyOf(generation, snapshotEndKey(generation, index)), content(), signal);
+  }
+
   async #appearAtOnce<Result>(generation: Generation, build: () => Promise<Result>): Promise<Result> {
     const pendingKey = pendingGenerationKey(generation);
     try {
+      this.#points.forget();
       this.#pending = generation;
       await this.#store.removeAll(pendingKey);
       const result = await build();

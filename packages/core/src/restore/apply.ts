@@ -8,17 +8,21 @@
  *   looks that a power failure interrupted. A frame that fails with right ones behind it is damage, and an error.
  * Nothing can be told about frames missing from the end of the last WAL: a replica holds what it holds.
  */
+import { availableParallelism } from "node:os";
 import { throwIfAborted } from "../abort.ts";
 import { assert } from "../assert.ts";
 import { errorMessage, isLitestreamError, LitestreamError } from "../errors.ts";
 import { formatPosition, formatWalIndex, type Position, type WalIndex } from "../position.ts";
+import { openDecodeThreads } from "../lz4/decode-threads.ts";
 import type { ReplicaReader } from "../replica-reader.ts";
 import { type DbHeader, dbHeaderSizeBytes, parseDbHeader } from "../db-header.ts";
-import { walHeaderSizeBytes } from "../wal/header.ts";
+import type { WalChainEnd, WalFrame } from "../wal/chain.ts";
+import type { WalHeader } from "../wal/header.ts";
 import { scanWal, type WalScan } from "../wal/scan.ts";
 import type { OutputFile } from "./output-file.ts";
 import { PageWriter } from "./page-writer.ts";
 import type { RestorePlan } from "./plan.ts";
+import { isHoleDamage, walEndProblem, walOrderProblem } from "./wal-end.ts";
 
 const damagedHint = "Restore from another replica, or another generation with -generation.";
 
@@ -36,7 +40,19 @@ export interface ApplyOptions {
   readonly output: OutputFile;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: RestoreProgress) => void) | undefined;
+  /**
+   * How many threads may be at work: this one, one that writes, and the others decompress ahead. From 1; the number of
+   * cores, at most 4, where absent.
+   */
+  readonly parallelism?: number | undefined;
 }
+
+const parallelismMax = 4;
+/**
+ * This thread and the one that writes. A third, on 2 cores: 279 ms instead of 288 for a restore of 170 MB, and 12 MB
+ * more memory.
+ */
+const threadsWithout = 2;
 
 /** The state that the output holds. */
 export interface AppliedState {
@@ -50,40 +66,72 @@ export interface AppliedState {
 
 /** @throws LitestreamError BACKUP_DAMAGED, OBJECT_MISSING, OUTPUT_UNAVAILABLE, ABORTED */
 export async function applyPlan(options: ApplyOptions): Promise<AppliedState> {
-  const { plan, output, onProgress } = options;
-  const { pageSize, sizeBytes } = await applySnapshot(options);
+  const { replica, plan, output, signal, onProgress } = options;
+  const decodeThreadCount = (options.parallelism ?? defaultParallelism()) - threadsWithout;
+  using _threads = openDecodeThreads(decodeThreadCount);
   const walCount = plan.wals.length;
-  let pageCount = sizeBytes / pageSize;
-  let position: Position = { generation: plan.generation, index: plan.snapshot.index, offset: 0 };
-  let droppedBytes = 0;
+  const begin = (i: number): BegunWal | undefined => {
+    const index = plan.wals[i];
+    return index === undefined ? undefined : new BegunWal(replica.walReader(plan.generation, index), signal);
+  };
+  let next: BegunWal | undefined;
+  try {
+    const isAhead = decodeThreadCount > 0;
+    const { pageSize, sizeBytes } = await applySnapshot(options, () => {
+      if (isAhead) next = begin(0);
+    });
+    let pageCount = sizeBytes / pageSize;
+    let position: Position = { generation: plan.generation, index: plan.snapshot.index, offset: 0 };
+    let droppedBytes = 0;
+    let headerBefore: WalHeader | undefined;
+    const writer = new PageWriter(output, pageSize);
 
-  for (const [i, index] of plan.wals.entries()) {
-    const isLast = i === walCount - 1;
-    const wal = new WalToApply(options, index, pageSize);
-    const applied = isLast ? await wal.applyLast() : await wal.applySealed();
-    if (applied.offset > 0) position = { generation: plan.generation, index, offset: applied.offset };
-    if (applied.pageCount > 0) {
-      pageCount = applied.pageCount;
-      // As SQLite's checkpoint does: a later WAL that grows the database again must find zeros there, no old pages.
-      output.setSize(pageCount * pageSize);
+    for (const [i, index] of plan.wals.entries()) {
+      const isLast = i === walCount - 1;
+      const content = next ?? begin(i);
+      assert(content !== undefined, "a WAL is begun before it is applied");
+      // The beginning of the next one is decompressed while this one is applied.
+      next = isAhead ? begin(i + 1) : undefined;
+      const wal = new WalToApply(options, index, writer, pageSize, headerBefore);
+      const applied = isLast ? await wal.applyLast(content) : await wal.applySealed(content);
+      headerBefore = applied.header;
+      if (applied.offset > 0) position = { generation: plan.generation, index, offset: applied.offset };
+      if (applied.pageCount > 0) {
+        pageCount = applied.pageCount;
+        // As SQLite's checkpoint does: a later WAL that grows the database again must find zeros there, no old pages.
+        output.setSize(pageCount * pageSize);
+      }
+      droppedBytes = applied.droppedBytes;
+      onProgress?.({ type: "wal", index, count: i + 1, walCount });
     }
-    droppedBytes = applied.droppedBytes;
-    onProgress?.({ type: "wal", index, count: i + 1, walCount });
+    requireSoundHeader(options, pageSize, pageCount);
+    return { position, pageSize, pageCount, droppedBytes };
+  } finally {
+    await next?.close();
   }
-  requireSoundHeader(options, pageSize, pageCount);
-  return { position, pageSize, pageCount, droppedBytes };
 }
 
-async function applySnapshot(options: ApplyOptions): Promise<{ pageSize: number; sizeBytes: number }> {
+function defaultParallelism(): number {
+  return Math.min(availableParallelism(), parallelismMax);
+}
+
+/** @param onRead called when all of it was read, while the last of it is still being written */
+async function applySnapshot(
+  options: ApplyOptions,
+  onRead: () => void,
+): Promise<{ pageSize: number; sizeBytes: number }> {
   const { replica, plan, output, signal, onProgress } = options;
   const { generation, snapshot } = plan;
   let sizeBytes = 0;
   for await (const chunk of replica.snapshotReader(generation, snapshot.index)) {
     throwIfAborted(signal, "the restore");
-    output.writeAt(chunk, sizeBytes);
-    sizeBytes += chunk.byteLength;
+    const chunkBytes = chunk.byteLength;
+    await output.writeBehind(chunk, sizeBytes);
+    sizeBytes += chunkBytes;
     onProgress?.({ type: "snapshot", index: snapshot.index, writtenBytes: sizeBytes });
   }
+  onRead();
+  await output.written();
   const damaged = (why: string, cause?: unknown): LitestreamError =>
     new LitestreamError("BACKUP_DAMAGED", `damaged snapshot: ${replica.location}/${snapshot.path}: ${why}`, {
       path: `${replica.location}/${snapshot.path}`,
@@ -134,6 +182,8 @@ function requireSoundHeader({ replica, plan, output }: ApplyOptions, pageSize: n
 }
 
 interface AppliedWal {
+  /** Undefined where the WAL has not begun. */
+  readonly header: WalHeader | undefined;
   /** End of the last commit; 0 where the WAL has not begun. */
   readonly offset: number;
   /** Size of the database after it; 0 where the WAL holds no commit. */
@@ -145,49 +195,102 @@ class WalToApply {
   readonly #options: ApplyOptions;
   readonly #index: WalIndex;
   readonly #pageSize: number;
+  readonly #headerBefore: WalHeader | undefined;
+  readonly #writer: PageWriter;
   readonly #path: string;
 
-  constructor(options: ApplyOptions, index: WalIndex, pageSize: number) {
+  constructor(
+    options: ApplyOptions,
+    index: WalIndex,
+    writer: PageWriter,
+    pageSize: number,
+    headerBefore: WalHeader | undefined,
+  ) {
+    this.#writer = writer;
+    this.#headerBefore = headerBefore;
     this.#options = options;
     this.#index = index;
     this.#pageSize = pageSize;
     this.#path = `${options.replica.location}: WAL ${options.plan.generation}/${formatWalIndex(index)}`;
   }
 
-  async applySealed(): Promise<AppliedWal> {
-    const scan = await this.#scan({ write: true });
+  async applySealed(content: AsyncIterable<Uint8Array>): Promise<AppliedWal> {
+    const writer = this.#writer;
+    const scan = await this.#scan(content, (frame, page) => writer.write(frame.pgno, page));
     if (scan.header === undefined) throw this.#damaged(0, `it has ${scan.sizeBytes} bytes, less than a header`);
     if (scan.stop !== "end") throw this.#damaged(scan.endOffset, whyStopped(scan));
     if (scan.commit.offset !== scan.endOffset) {
       throw this.#damaged(scan.commit.offset, "its last transaction has no end, and another WAL follows");
     }
-    return { offset: scan.commit.offset, pageCount: scan.commit.pageCount, droppedBytes: 0 };
+    this.#checkEnd(scan);
+    writer.flush();
+    return {
+      header: scan.header,
+      offset: scan.commit.offset,
+      pageCount: scan.commit.pageCount,
+      droppedBytes: 0,
+    };
   }
 
-  /** Reads it twice: where its last commit ends is known only at its end. */
-  async applyLast(): Promise<AppliedWal> {
-    const { lastWalIsGrowing } = this.#options.plan;
-    const scan = await this.#scan({ write: false });
-    if (scan.header === undefined) {
-      if (!lastWalIsGrowing) throw this.#damaged(0, `it has ${scan.sizeBytes} bytes, less than a header`);
-      return { offset: 0, pageCount: 0, droppedBytes: scan.sizeBytes };
-    }
-    const isInvalid = scan.stop === "salt" || scan.stop === "checksum";
-    if (isInvalid && (!lastWalIsGrowing || scan.continues)) throw this.#damaged(scan.endOffset, whyStopped(scan));
-    const { offset, pageCount, checksum } = scan.commit;
-    if (offset > walHeaderSizeBytes) {
-      const { commit } = await this.#scan({ write: true, untilOffset: offset });
-      if (commit.offset !== offset || commit.checksum.s1 !== checksum.s1 || commit.checksum.s2 !== checksum.s2) {
-        throw this.#damaged(commit.offset, "it was changed while it was read");
+  /**
+   * Holds the pages of each transaction until its commit, as where the last one ends is known only at the end. Where a
+   * transaction is too large to be held, the WAL is read twice.
+   */
+  async applyLast(content: AsyncIterable<Uint8Array>): Promise<AppliedWal> {
+    const { plan } = this.#options;
+    const writer = this.#writer;
+    let committedCount = 0;
+    let isHeld = true;
+    const onFrame = (frame: WalFrame, page: Uint8Array): void => {
+      if (!isHeld) return;
+      if (writer.isFull && committedCount > 0) {
+        writer.flush(committedCount);
+        committedCount = 0;
       }
+      if (writer.isFull) {
+        isHeld = false;
+        return;
+      }
+      writer.hold(frame.pgno, page);
+      if (frame.commitPageCount > 0) committedCount = writer.heldCount;
+    };
+    const scan = await this.#scan(content, onFrame, plan.lastWalUntil);
+    const isInvalid = scan.stop === "salt" || scan.stop === "checksum";
+    if (isInvalid && isHoleDamage(plan, this.#index, scan)) throw this.#damaged(scan.endOffset, whyStopped(scan));
+    this.#checkEnd(scan);
+    if (scan.header === undefined) {
+      if (!plan.lastWalIsGrowing) throw this.#damaged(0, `it has ${scan.sizeBytes} bytes, less than a header`);
+      return { header: undefined, offset: 0, pageCount: 0, droppedBytes: scan.sizeBytes };
     }
-    return { offset, pageCount, droppedBytes: scan.sizeBytes - offset };
+    if (isHeld) writer.flush(committedCount);
+    writer.clear();
+    const { offset, pageCount } = scan.commit;
+    if (!isHeld && pageCount > 0) await this.#applyUntil(scan.commit);
+    return { header: scan.header, offset, pageCount, droppedBytes: scan.sizeBytes - offset };
   }
 
-  async #scan(options: { write: boolean; untilOffset?: number }): Promise<WalScan> {
-    const { replica, plan, output, signal } = this.#options;
-    const writer = options.write ? new PageWriter(output, this.#pageSize) : undefined;
+  /** From its beginning: pages that are in the output already are written again, in the same order. */
+  async #applyUntil({ offset, checksum }: WalChainEnd): Promise<void> {
+    const { replica, plan, signal } = this.#options;
+    const writer = this.#writer;
     const content = untilAborted(replica.walReader(plan.generation, this.#index), signal);
+    const { commit } = await this.#scan(content, (frame, page) => writer.write(frame.pgno, page), offset);
+    writer.flush();
+    if (commit.offset !== offset || commit.checksum.s1 !== checksum.s1 || commit.checksum.s2 !== checksum.s2) {
+      throw this.#damaged(commit.offset, "it was changed while it was read");
+    }
+  }
+
+  #checkEnd(scan: WalScan): void {
+    const problem = walEndProblem(this.#options.plan, this.#index, scan);
+    if (problem !== undefined) throw this.#damaged(problem.offset, problem.why);
+  }
+
+  async #scan(
+    content: AsyncIterable<Uint8Array>,
+    onFrame: (frame: WalFrame, page: Uint8Array) => void,
+    untilOffset?: number,
+  ): Promise<WalScan> {
     let scan: WalScan;
     try {
       scan = await scanWal(
@@ -195,9 +298,9 @@ class WalToApply {
         this.#path,
         (frame, page) => {
           if (page.byteLength !== this.#pageSize) throw this.#otherPageSize(page.byteLength);
-          writer?.write(frame.pgno, page);
+          onFrame(frame, page);
         },
-        options.untilOffset,
+        untilOffset,
       );
     } catch (error) {
       if (!isLitestreamError(error, "FORMAT_INVALID")) throw error;
@@ -206,7 +309,10 @@ class WalToApply {
     if (scan.header !== undefined && scan.header.pageSize !== this.#pageSize) {
       throw this.#otherPageSize(scan.header.pageSize);
     }
-    writer?.flush();
+    if (scan.header !== undefined && this.#headerBefore !== undefined) {
+      const problem = walOrderProblem(this.#headerBefore, this.#index, scan.header);
+      if (problem !== undefined) throw this.#damaged(problem.offset, problem.why);
+    }
     assert(scan.commit.offset <= scan.endOffset, "a commit ends within the verified frames");
     return scan;
   }
@@ -241,6 +347,39 @@ function whyStopped(scan: WalScan): string {
       return "it ends inside a frame";
     case "end":
       return "it ends";
+  }
+}
+
+/** A WAL whose first chunk is asked for before anybody reads it. */
+class BegunWal implements AsyncIterable<Uint8Array> {
+  readonly #chunks: AsyncGenerator<Uint8Array, void, undefined>;
+  #first: Promise<IteratorResult<Uint8Array, void>> | undefined;
+
+  constructor(content: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined) {
+    this.#chunks = untilAborted(content, signal);
+    this.#first = this.#chunks.next();
+    // Whoever reads it gets the error.
+    this.#first.catch(() => undefined);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, void, undefined> {
+    return {
+      next: () => {
+        const result = this.#first ?? this.#chunks.next();
+        this.#first = undefined;
+        return result;
+      },
+      return: async () => {
+        await this.close();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  /** Ends reading, where it was not read to its end. */
+  async close(): Promise<void> {
+    await this.#first?.catch(() => undefined);
+    await this.#chunks.return();
   }
 }
 

@@ -5,6 +5,13 @@ import { errorMessage, LitestreamError, systemErrorCode } from "../errors.ts";
 import { systemHint } from "../system-hint.ts";
 import { defaultFileMode, syncFolder } from "../folders.ts";
 import { LocalFile } from "../local-file.ts";
+import { releaseBuffer, takeBuffer } from "../release-buffer.ts";
+
+/** Chunks, of at most 4 MiB each, that wait for the disk while the next ones are made. */
+const writesBehindMax = 1;
+
+/** How much is written before the disk is asked to begin. */
+const syncBehindBytes = 32 * 1024 * 1024;
 
 /** What SQLite would take for part of a database that appears at the path without it. */
 const companionSuffixes = ["-wal", "-shm", "-journal"];
@@ -38,6 +45,12 @@ export class OutputFile {
   /** The topmost folder that was made for it. */
   readonly #madeFolder: string | undefined;
   #isPublished = false;
+  /** Settles when all that was written behind is in the file; never rejects. */
+  #written: Promise<void> = Promise.resolve();
+  #waitingWrites: Promise<void>[] = [];
+  #sync: Promise<void> | undefined;
+  #unsyncedBytes = 0;
+  #failure: { readonly error: unknown } | undefined;
 
   private constructor(path: string, temporary: string, file: LocalFile, madeFolder: string | undefined) {
     this.path = path;
@@ -66,9 +79,43 @@ export class OutputFile {
     }
   }
 
-  /** Writes all of `bytes`, or throws. */
+  /**
+   * Writes a chunk on another thread, after those before it, and resolves when there is room for the next one. What
+   * fails is thrown by one of the next calls, at the latest by `publish`.
+   */
+  async writeBehind(chunk: Uint8Array, offset: number): Promise<void> {
+    const bytes = takeBuffer(chunk);
+    this.#written = this.#written.then(async () => {
+      try {
+        if (this.#failure === undefined) await this.#file.writeAtInBackground(bytes, offset);
+        this.#syncBehind(bytes.byteLength);
+      } catch (error) {
+        this.#failure ??= { error };
+      }
+      releaseBuffer(bytes);
+    });
+    this.#waitingWrites.push(this.#written);
+    if (this.#waitingWrites.length > writesBehindMax) await this.#waitingWrites.shift();
+    this.#throwFailure();
+  }
+
+  /** Waits until everything is in the file that was written behind. */
+  async written(): Promise<void> {
+    await this.#written;
+    this.#waitingWrites = [];
+    this.#throwFailure();
+  }
+
+  /** Writes all of `bytes`, or throws. What was written behind must be in the file. */
   writeAt(bytes: Uint8Array, offset: number): void {
     this.#file.writeAt(bytes, offset);
+    this.#syncBehind(bytes.byteLength);
+    this.#throwFailure();
+  }
+
+  /** Where the file is until it is published, for whoever checks it. */
+  get temporaryPath(): string {
+    return this.#temporary;
   }
 
   /** Reads until `buffer` is full or the file ends. @returns bytes read */
@@ -85,7 +132,10 @@ export class OutputFile {
    * Makes the content durable, then lets the file appear at its path, durably.
    * @throws LitestreamError OUTPUT_EXISTS when another file appeared there meanwhile
    */
-  publish(): void {
+  async publish(): Promise<void> {
+    await this.#written;
+    await this.#sync;
+    this.#throwFailure();
     this.#guard(() => {
       this.#file.sync();
       this.#file.close();
@@ -118,6 +168,26 @@ export class OutputFile {
       // The error that led here is the one to report.
     }
     removeFolders(dirname(this.path), this.#madeFolder);
+  }
+
+  /** Lets the disk begin early, so that little is left for the `sync` of `publish`. */
+  #syncBehind(writtenBytes: number): void {
+    this.#unsyncedBytes += writtenBytes;
+    if (this.#unsyncedBytes < syncBehindBytes || this.#sync !== undefined) return;
+    this.#unsyncedBytes = 0;
+    this.#sync = this.#file
+      .syncInBackground()
+      .catch((error: unknown) => {
+        // The system reports an error of the disk once: the last sync would know nothing of it.
+        this.#failure ??= { error };
+      })
+      .finally(() => {
+        this.#sync = undefined;
+      });
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   #guard<T>(work: () => T): T {

@@ -71,7 +71,7 @@ export class ShadowWal {
       file.writeAt(formatWalHeader(header), 0);
     } catch (error) {
       file.close();
-      removeFile(path);
+      guardShadow("remove", path, () => removeFile(path));
       throw error;
     }
     return new ShadowWalWriter(file, generation, index, walHeaderSizeBytes);

@@ -60,6 +60,15 @@ function identityOf(file: { dev: bigint; ino: bigint }): string {
   return `${file.dev}:${file.ino}`;
 }
 
+/** Whether the file that is open as `fd` is the one at `path`. */
+function isStillAt(path: string, fd: number): boolean {
+  try {
+    return identityOf(statSync(path, { bigint: true })) === identityOf(fstatSync(fd, { bigint: true }));
+  } catch {
+    return false;
+  }
+}
+
 /** A live database file: read through the one descriptor that its process may have. */
 export class DbFile {
   /** As the user gave it. */
@@ -123,13 +132,7 @@ export class DbFile {
 
   /** False once another file stands at the path: the database was replaced or removed. */
   isCurrent(): boolean {
-    const opened = fstatSync(this.#db.fd, { bigint: true });
-    try {
-      const there = statSync(this.path, { bigint: true });
-      return there.ino === opened.ino && there.dev === opened.dev;
-    } catch {
-      return false;
-    }
+    return isStillAt(this.path, this.#db.fd);
   }
 
   /** Reads up to the buffer's length; fewer bytes at the end of the file. */
@@ -156,17 +159,27 @@ export class DbFile {
     this.#shm ??= new DescriptorUse(`${this.realPath}-shm`);
   }
 
-  /** @throws LitestreamError DATABASE_BUSY when no consistent state could be read, DATABASE_UNAVAILABLE otherwise. */
+  /**
+   * @throws LitestreamError DATABASE_BUSY when no consistent state could be read, DATABASE_UNAVAILABLE when this is not
+   *   the wal-index any more: others have another one, with other locks, and a checkpoint of ours would harm them
+   */
   readWalIndex(): WalIndexView {
     const shm = this.#shm;
     if (shm === undefined) throw new Error("the wal-index is read before it was opened");
+    const path = `${this.realPath}-shm`;
+    if (!isStillAt(path, shm.fd)) {
+      throw new LitestreamError("DATABASE_UNAVAILABLE", `${path} was removed or replaced while it was in use`, {
+        path,
+        hint: "Was the database put back by hand? Start the replicator anew while the application has it open.",
+      });
+    }
     for (let read = 0; read < walIndexReadsMax; read++) {
       const size = readSync(shm.fd, this.#walIndexBytes, 0, walIndexHeaderSizeBytes, 0);
       const view = parseWalIndex(this.#walIndexBytes.subarray(0, size));
       if (view !== undefined) return view;
     }
     throw new LitestreamError("DATABASE_BUSY", `the wal-index of ${this.path} is being changed by another process`, {
-      path: `${this.realPath}-shm`,
+      path,
       hint: "It is read again at the next sync.",
     });
   }

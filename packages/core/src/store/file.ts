@@ -7,6 +7,7 @@ import type { FileOwner } from "../file-owner.ts";
 import { fileError } from "./file-error.ts";
 import { faultPoint } from "../fault-point.ts";
 import { LocalFile, renameFile } from "../local-file.ts";
+import { releaseBuffer } from "../release-buffer.ts";
 import type { ReadOptions, Store, StoreEntry } from "./store.ts";
 
 /**
@@ -56,8 +57,8 @@ export class FileStore implements Store {
     } catch (error) {
       throw fileError(error, "open", path);
     }
+    const buffer = Buffer.allocUnsafeSlow(readSizeBytes);
     try {
-      const buffer = Buffer.allocUnsafeSlow(readSizeBytes);
       for (let offset = options.offset ?? 0; ;) {
         throwIfAborted(options.signal, `reading ${path}`);
         const { bytesRead } = await readInto(file, buffer, offset, path);
@@ -66,6 +67,8 @@ export class FileStore implements Store {
         offset += bytesRead;
       }
     } finally {
+      // At once: of a replica with many objects, the collector leaves many of these until later.
+      releaseBuffer(buffer);
       await file.close();
     }
   }
@@ -196,8 +199,11 @@ export class FileStore implements Store {
   async #entry(key: string): Promise<StoreEntry | undefined> {
     const path = this.pathOf(key);
     try {
-      const found = await stat(path);
-      return found.isFile() ? { key, sizeBytes: found.size, modifiedAt: found.mtime } : undefined;
+      const found = await stat(path, { bigint: true });
+      if (!found.isFile()) return undefined;
+      const { size, mtimeNs } = found;
+      const modifiedAt = new Date(Number(mtimeNs / 1_000_000n));
+      return { key, sizeBytes: Number(size), modifiedAt, modifiedAtNs: mtimeNs };
     } catch (error) {
       if (systemErrorCode(error) === "ENOENT") return undefined;
       throw fileError(error, "examine", path);

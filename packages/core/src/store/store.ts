@@ -3,6 +3,8 @@ export interface StoreEntry {
   readonly key: string;
   readonly sizeBytes: number;
   readonly modifiedAt: Date;
+  /** The same in nanoseconds since 1970, where the store knows it that well. */
+  readonly modifiedAtNs?: bigint;
 }
 
 export interface ReadOptions {

@@ -1,4 +1,5 @@
 import { ChunkReader } from "../chunk-reader.ts";
+import { releaseBuffer } from "../release-buffer.ts";
 import { WalChain, type WalChainEnd, type WalFrame, type WalStop } from "./chain.ts";
 import { frameSizeBytes, parseWalHeader, type WalHeader, walHeaderSizeBytes } from "./header.ts";
 
@@ -36,6 +37,7 @@ export async function scanWal(
   untilOffset: number = Infinity,
 ): Promise<WalScan> {
   const reader = new ChunkReader(content);
+  let buffer = new Uint8Array(0);
   try {
     const headerBytes = new Uint8Array(walHeaderSizeBytes);
     const headerSizeBytes = await reader.readInto(headerBytes);
@@ -43,7 +45,7 @@ export async function scanWal(
     const header = parseWalHeader(headerBytes, path);
     const chain = new WalChain(header);
     const frameSize = frameSizeBytes(header.pageSize);
-    const buffer = new Uint8Array(Math.max(1, Math.floor(scanSizeBytes / frameSize)) * frameSize);
+    buffer = new Uint8Array(Math.max(1, Math.floor(scanSizeBytes / frameSize)) * frameSize);
     let stop: WalStop = "end";
     let continues = false;
 
@@ -69,6 +71,7 @@ export async function scanWal(
       continues,
     };
   } finally {
+    releaseBuffer(buffer);
     await reader.close();
   }
 }

@@ -78,6 +78,8 @@ async function scenario(fault: Fault | undefined): Promise<Result> {
     for (let round = 0; round < 6; round++) {
       written = workload.commit(3);
       await attempt(() => litestream.sync());
+      // Its operations come at the same place in each run.
+      for (const replica of litestream.replicas) await replica.settled();
     }
     isOver = true;
     // What was reported is there, whatever failed.

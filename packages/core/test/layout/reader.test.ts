@@ -103,6 +103,7 @@ describe("StoreReplicaReader", () => {
       path: "generations/aaaaaaaaaaaaaaaa/wal/00000001.wal",
       sizeBytes: 1,
       createdAt: new Date(30_000),
+      createdAtNs: 30_000_000_000n,
     });
     expect(await reader.generationStats(a)).toEqual({
       snapshotCount: 1,

@@ -57,7 +57,9 @@ async function setUp(options: { checkpoint?: boolean } = {}): Promise<Setup> {
     replica,
     events,
     files: () =>
-      (readdirSync(generationFolder(), { recursive: true }) as string[]).filter((name) => /\./.test(name)).sort(),
+      (readdirSync(generationFolder(), { recursive: true }) as string[])
+        .filter((name) => /^(?:wal|snapshots)\/./.test(name))
+        .sort(),
     file: (name) => `${generationFolder()}/${name}`,
     reopen: () => (replica = newReplica()),
     async [Symbol.asyncDispose]() {
@@ -80,7 +82,13 @@ async function expectRestores(replica: FileReplica, path: string, folder: TempFo
 async function commitAndSync({ db, path, replica }: Setup): Promise<void> {
   await commitElsewhere(path);
   db.sync();
+  await syncAndSettle(replica);
+}
+
+/** Superseded WAL is compressed by then, or that has failed. */
+async function syncAndSettle(replica: FileReplica): Promise<void> {
   await replica.sync();
+  await replica.settled();
 }
 
 const wal0 = "wal/00000000.wal";
@@ -281,7 +289,7 @@ describe("FileReplica after a crash or a change from outside", () => {
     setup.db.sync();
     await commitAndSync(setup);
     writeFileSync(setup.file(wal0), whole);
-    await setup.reopen().sync();
+    await syncAndSettle(setup.reopen());
     expect(existsSync(setup.file(wal0))).toBe(false);
     expect(existsSync(setup.file(`${wal0}.lz4`))).toBe(true);
   });
@@ -293,7 +301,9 @@ describe("FileReplica after a crash or a change from outside", () => {
     const whole = readFileSync(setup.file(wal0));
     await commitAndSync(setup);
     writeFileSync(setup.file(wal0), whole.fill(7, 500, 600));
-    const position = await setup.reopen().sync();
+    const reopened = setup.reopen();
+    await syncAndSettle(reopened);
+    const position = await reopened.sync();
     expect(position.generation).not.toBe(generation);
     expect(setup.events).toContainEqual({
       type: "generation",

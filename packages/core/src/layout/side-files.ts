@@ -1,0 +1,81 @@
+import { isLitestreamError } from "../errors.ts";
+import type { SideFileInfo, SideFiles } from "../replica-reader.ts";
+import type { ReadableStore, ReadOptions } from "../store/store.ts";
+import { compressedSuffix, generationsKey } from "./generations.ts";
+import type { SnapshotInfo } from "./objects.ts";
+import {
+  parseSideFileKey,
+  parseSnapshotEnd,
+  parseWalPoints,
+  pointRecordSizeBytes,
+  type SnapshotEnd,
+  type WalPoints,
+} from "./restore-points.ts";
+
+const contentChecksumSizeBytes = 4;
+
+/** Reads our side files out of a store. What cannot be read counts as not there: no restore depends on them. */
+export class StoreSideFiles implements SideFiles {
+  readonly #store: ReadableStore;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(store: ReadableStore, signal: AbortSignal | undefined) {
+    this.#store = store;
+    this.#signal = signal;
+  }
+
+  async list(): Promise<SideFileInfo[]> {
+    const entries = await this.#store.list(`${generationsKey}/`, this.#signal);
+    return entries.flatMap(({ key, sizeBytes }) => {
+      const name = parseSideFileKey(key);
+      return name === undefined ? [] : [{ ...name, path: key, sizeBytes }];
+    });
+  }
+
+  async walPoints(info: SideFileInfo, part: "all" | "end"): Promise<WalPoints | undefined> {
+    // Records are of one size. One that is cut at the end, and a sealed one behind the last, are among the last three.
+    const records = Math.floor((info.sizeBytes - pointRecordSizeBytes) / pointRecordSizeBytes);
+    const skipped = part === "all" ? 0 : Math.max(0, records - 2) * pointRecordSizeBytes;
+    if (skipped > 0) {
+      const [header, end] = [await this.#read(info.path, 0, pointRecordSizeBytes), await this.#tail(info, skipped)];
+      const points = parseWalPoints(info, header, end);
+      // A damaged record: those before it are right for all that is known.
+      if (points === undefined || points.points.length > 0) return points;
+    }
+    const bytes = await this.#read(info.path, 0, Infinity);
+    return parseWalPoints(info, bytes, bytes.subarray(pointRecordSizeBytes));
+  }
+
+  async snapshotEnd(info: SideFileInfo): Promise<SnapshotEnd | undefined> {
+    return parseSnapshotEnd(info, await this.#read(info.path, 0, 2 * pointRecordSizeBytes));
+  }
+
+  async snapshotHash({ path, sizeBytes }: SnapshotInfo): Promise<number | undefined> {
+    if (!path.endsWith(compressedSuffix) || sizeBytes < contentChecksumSizeBytes) return undefined;
+    const bytes = await this.#read(path, sizeBytes - contentChecksumSizeBytes, contentChecksumSizeBytes);
+    if (bytes.byteLength < contentChecksumSizeBytes) return undefined;
+    return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  }
+
+  #tail(info: SideFileInfo, skipped: number): Promise<Uint8Array> {
+    return this.#read(info.path, pointRecordSizeBytes + skipped, Infinity);
+  }
+
+  /** Empty where it cannot be read. */
+  async #read(key: string, offset: number, sizeBytesMax: number): Promise<Uint8Array> {
+    const options: ReadOptions = this.#signal === undefined ? { offset } : { offset, signal: this.#signal };
+    const chunks: Uint8Array[] = [];
+    let sizeBytes = 0;
+    try {
+      for await (const chunk of this.#store.read(key, options)) {
+        chunks.push(Uint8Array.from(chunk.subarray(0, sizeBytesMax - sizeBytes)));
+        sizeBytes += chunk.byteLength;
+        if (sizeBytes >= sizeBytesMax) break;
+      }
+    } catch (error) {
+      if (isLitestreamError(error, "ABORTED")) throw error;
+      return new Uint8Array(0);
+    }
+    return Buffer.concat(chunks);
+  }
+}

@@ -158,7 +158,7 @@ export const mutations: readonly Mutation[] = [
         closeSync(other);
       }`,
     tests: ofCapture,
-    caughtBy: "a snapshot that is read leaves the application's last connection nothing to delete",
+    caughtBy: "a snapshot that is read leaves our lock on the database file",
   },
   {
     name: "a descriptor of the wal-index is opened and closed beside SQLite's",

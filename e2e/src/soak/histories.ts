@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { count } from "./replication.ts";
 
 const root = join(import.meta.dirname, "../../..");
 
@@ -10,8 +11,24 @@ export interface Explored {
   readonly generations: Readonly<Record<string, number>>;
 }
 
+/** So many histories are one test, which has a time limit. */
+const batchMax = 5000;
+
 /** Runs core's exploration, so many histories of it. @throws Error with what it says, where one of them fails */
 export async function exploreHistories(seed: number, histories: number): Promise<Explored> {
+  const generations: Record<string, number> = {};
+  let [done, comparisons, indexes] = [0, 0, 0];
+  for (let batch = 0; done < histories; batch++) {
+    const explored = await exploreBatch((seed + batch) % 2 ** 32, Math.min(batchMax, histories - done));
+    done += explored.histories;
+    comparisons += explored.comparisons;
+    indexes += explored.indexes;
+    for (const [reason, times] of Object.entries(explored.generations)) count(generations, reason, times);
+  }
+  return { histories: done, comparisons, indexes, generations };
+}
+
+async function exploreBatch(seed: number, histories: number): Promise<Explored> {
   const child = Bun.spawn([process.execPath, "test", "./packages/core/test/db/exploration.test.ts", "--timeout=0"], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],

@@ -9,9 +9,11 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import { integrityCheck, rowsDigest, tempFolder, type TempFolder } from "@litestream/testkit";
 import { Db } from "../../src/db/db.ts";
 import type { LitestreamEventBody } from "../../src/events.ts";
+import { handleFaultPoints } from "../../src/fault-point.ts";
 import { FileReplica } from "../../src/replica/file-replica.ts";
 import { restore } from "../../src/restore/restore.ts";
 import { failureOf } from "../bytes.ts";
@@ -107,15 +109,14 @@ describe("FileReplica.sync", () => {
   test("shows a generation only once it has both its snapshot and the WAL that belongs to it", async () => {
     await using setup = await setUp();
     const generations = setup.folder.join("replica", "generations");
-    let isDone = false;
-    const sync = setup.replica.sync().finally(() => {
-      isDone = true;
+    const shown: string[][] = [];
+    using _ = handleFaultPoints((point) => {
+      if (point.kind !== "file" || point.operation !== "rename" || dirname(point.to) !== generations) return;
+      const names = readdirSync(point.path, { recursive: true }) as string[];
+      shown.push(names.filter((name) => /^(?:wal|snapshots)\/./.test(name)).toSorted());
     });
-    while (!isDone) {
-      if (existsSync(setup.file(""))) expect(setup.files()).toEqual([snapshot0, wal0]);
-      await new Promise((turn) => setImmediate(turn));
-    }
-    const { generation } = await sync;
+    const { generation } = await setup.replica.sync();
+    expect(shown).toEqual([[snapshot0, wal0]]);
     expect(readdirSync(generations)).toEqual([generation]);
   });
 

@@ -75,14 +75,47 @@ export class Log {
       case "error":
         this.#error(event);
         return;
-      // With nearly every transaction come the first three, for the trace and metrics; who stops it reports the last.
+      case "retention":
+        this.#retention(event);
+        return;
+      case "validation":
+        this.#validation(event);
+        return;
+      // With nearly every transaction come the first four, for the trace and metrics; who stops it reports the last.
       case "sync":
       case "checkpoint":
       case "wal-compressed":
+      case "replica-operation":
       case "stopped":
         return;
       default:
         event satisfies never;
+    }
+  }
+
+  #retention({ db, replica, ...event }: LitestreamEvent & { type: "retention" }): void {
+    if (event.deletedSnapshots + event.deletedWals === 0) return;
+    this.line(
+      `${db}: retention ${event.isDryRun ? "would delete" : "deleted"} ${event.deletedSnapshots} snapshots and` +
+        ` ${event.deletedWals} WAL objects (${formatBytes(event.deletedBytes)}) of replica ${replica}`,
+    );
+  }
+
+  #validation({ db, replica, status, ...event }: LitestreamEvent & { type: "validation" }): void {
+    const at = event.position === undefined ? "" : ` at ${formatPosition(event.position)}`;
+    if (status === "ok") {
+      this.line(`${db}: validation of replica ${replica}: ok${at}, in ${formatDurationMs(event.durationMs)}`);
+    } else if (status === "error") {
+      this.#limited(db, `error: validation of replica ${replica}${at}: ${event.message ?? "it could not be made"}`);
+    } else {
+      const pages = event.differences.map(({ pgno, owner }) =>
+        owner === undefined ? `${pgno}` : `${pgno} (${owner})`,
+      );
+      const kept = event.keptAt === undefined ? "" : `; both databases are kept in ${event.keptAt}`;
+      this.line(
+        `${db}: error: validation of replica ${replica}${at}: the replica differs from the database in pages` +
+          ` ${pages.join(", ")}${kept}`,
+      );
     }
   }
 

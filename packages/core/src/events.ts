@@ -1,6 +1,7 @@
 import type { GenerationReason } from "./generation-reason.ts";
 import type { Generation } from "./generation.ts";
 import type { Position, WalIndex } from "./position.ts";
+import type { ValidationResult } from "./status.ts";
 
 /** What happens to one database and its replicas, as values. Logs, metrics and progress bars observe these. */
 export type LitestreamEvent = { readonly db: string } & LitestreamEventBody;
@@ -59,6 +60,29 @@ export type LitestreamEventBody =
       readonly index: WalIndex;
       readonly sizeBytes: number;
     }
+  /** One request to a replica's store, or one file operation that stands for it; failed ones with their error. */
+  | {
+      readonly type: "replica-operation";
+      readonly replica: string;
+      /** `file`, `s3` and others. */
+      readonly replicaType: string;
+      readonly operation: "PUT" | "GET" | "LIST" | "DELETE";
+      readonly bytes: number;
+      readonly durationMs: number;
+      readonly error?: unknown;
+    }
+  /** Objects that are no longer needed were deleted from a replica; or, with `isDryRun`, would be. */
+  | {
+      readonly type: "retention";
+      readonly replica: string;
+      readonly deletedSnapshots: number;
+      readonly deletedWals: number;
+      readonly deletedBytes: number;
+      readonly isDryRun: boolean;
+      readonly durationMs: number;
+    }
+  /** A replica was restored aside and compared with the live database. */
+  | ({ readonly type: "validation" } & ValidationResult)
   | { readonly type: "warning"; readonly message: string; readonly hint?: string }
   /** An operation failed and will be tried again. */
   | {

@@ -31,6 +31,14 @@ export { formatTimestamp, parseTimestamp } from "./restore/timestamp.ts";
 
 export { type ErrorCode, type ErrorDetails, errorMessage, isLitestreamError, LitestreamError } from "./errors.ts";
 export type { LitestreamEvent } from "./events.ts";
+export type {
+  DatabaseStatus,
+  LastSnapshot,
+  PageDifference,
+  ReplicaFailure,
+  ReplicaStatus,
+  ValidationResult,
+} from "./status.ts";
 export { type Generation, isGeneration, parseGeneration } from "./generation.ts";
 export type { GenerationReason } from "./generation-reason.ts";
 export {

@@ -1,7 +1,7 @@
-import type { LitestreamOptions, ReplicaOptions } from "@litestream/core";
+import type { FileReplicaOptions, LitestreamOptions } from "@litestream/core";
 
 /** A replica with the name that it is known by on the command line and in the log. */
-export type ReplicaConfig = ReplicaOptions & { readonly name: string };
+export type ReplicaConfig = FileReplicaOptions & { readonly name: string };
 export type DatabaseConfig = Omit<LitestreamOptions, "onEvent" | "replicas"> & {
   readonly replicas: readonly ReplicaConfig[];
 };

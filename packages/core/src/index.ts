@@ -2,7 +2,15 @@
  * Litestream for Bun: continuous, point-in-time backup of SQLite databases. The names below come in the order in which
  * data flows: database, capture, replica, restore.
  */
-export { Litestream, type LitestreamOptions, type ReplicaOptions } from "./litestream.ts";
+export { Litestream, type LitestreamOptions } from "./litestream.ts";
+export type {
+  CommonReplicaOptions,
+  FileReplicaOptions,
+  ReplicaOptions,
+  S3ReplicaOptions,
+  UrlReplicaOptions,
+} from "./replica-options.ts";
+export { parseReplicaUrl } from "./store/replica-url.ts";
 export { openReplica } from "./open-replica.ts";
 export {
   type LtxRestoreResult,

@@ -4,12 +4,8 @@ import { Monitor } from "./db/monitor.ts";
 import { errorMessage, isLitestreamError, LitestreamError } from "./errors.ts";
 import type { EmitEvent, LitestreamEvent } from "./events.ts";
 import { comparePositions, type Position } from "./position.ts";
-import { FileReplica, type FileReplicaOptions } from "./replica/file-replica.ts";
-
-/** A replica in a folder: `path`, relative to the working directory or absolute. */
-export interface ReplicaOptions extends Omit<FileReplicaOptions, "monitorEnabled"> {
-  readonly type?: "file";
-}
+import { FileReplica } from "./replica/file-replica.ts";
+import type { ReplicaOptions } from "./replica-options.ts";
 
 /** One database and where it is replicated to. Times are milliseconds; the defaults are Litestream's. */
 export interface LitestreamOptions {
@@ -87,11 +83,21 @@ export class Litestream {
       },
       this.#emit,
     );
-    this.replicas = options.replicas.map(
-      ({ path, name }) => new FileReplica(this.#db, { path, name, monitorEnabled: this.#monitorEnabled }, this.#emit),
-    );
+    this.replicas = options.replicas.map((replica) => this.#newReplica(replica));
     requireDistinct(this.path, resolve(this.#db.metaPath), this.replicas);
     this.#monitor = new Monitor(this.path, monitorIntervalMs, () => this.#onChange());
+  }
+
+  #newReplica(options: ReplicaOptions): FileReplica {
+    const { name } = options;
+    if (options.type === "s3" || options.type === "url" || options.layout === "segments") {
+      const what = options.type === "s3" ? "s3 replicas" : "replicas in the layout segments";
+      throw new LitestreamError("CONFIG_INVALID", `${this.path}: ${what} are not written yet`, {
+        path: this.path,
+        hint: "Replicate to a folder.",
+      });
+    }
+    return new FileReplica(this.#db, { path: options.path, name, monitorEnabled: this.#monitorEnabled }, this.#emit);
   }
 
   /** Where capture stands; undefined while the database is waited for. */

@@ -1,10 +1,19 @@
+import { LitestreamError } from "./errors.ts";
 import { StoreReplicaReader } from "./layout/reader.ts";
+import type { ReplicaOptions } from "./replica-options.ts";
 import type { ReplicaReader } from "./replica-reader.ts";
 import { FileStore } from "./store/file.ts";
-import type { ReplicaOptions } from "./litestream.ts";
 
-/** Opens a replica to list and restore it, without a database beside it. Nothing is looked at before it is used. */
+/**
+ * Opens a replica to list and restore it, without a database beside it. Nothing is looked at before it is used.
+ * @throws LitestreamError CONFIG_INVALID
+ */
 export function openReplica(options: ReplicaOptions): ReplicaReader {
+  if (options.type === "s3" || options.type === "url") {
+    throw new LitestreamError("CONFIG_INVALID", `${options.type} replicas are not read yet`, {
+      hint: "Use a folder.",
+    });
+  }
   const type = options.type ?? "file";
   return new StoreReplicaReader(new FileStore(options.path), { type, name: options.name ?? type });
 }

@@ -30,6 +30,8 @@ export type LitestreamEventBody =
       readonly durationMs: number;
       /** How long writers were kept out; 0 when the write lock could not be had. */
       readonly writeLockMs: number;
+      /** Of one that failed. */
+      readonly error?: unknown;
     }
   | {
       readonly type: "snapshot";

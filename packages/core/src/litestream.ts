@@ -45,6 +45,7 @@ export class Litestream {
   readonly #monitor: Monitor;
   readonly #monitorEnabled: boolean;
   readonly #emit: EmitEvent;
+  readonly #listeners = new Set<(event: LitestreamEvent) => void>();
   #isStarted = false;
   #isWaiting = false;
   #capturedAtMs = 0;
@@ -58,12 +59,14 @@ export class Litestream {
   /** @throws LitestreamError CONFIG_INVALID without a replica, or when two have one name or one folder */
   constructor(options: LitestreamOptions) {
     this.path = resolve(options.path);
-    const { onEvent } = options;
+    if (options.onEvent !== undefined) this.subscribe(options.onEvent);
     this.#emit = (event) => {
-      try {
-        onEvent?.({ db: this.path, ...event });
-      } catch {
-        // An observer that fails must not stop replication.
+      for (const listener of this.#listeners) {
+        try {
+          listener({ db: this.path, ...event });
+        } catch {
+          // An observer that fails must not stop replication.
+        }
       }
     };
     const monitorIntervalMs = options.monitorIntervalMs ?? 1000;
@@ -86,6 +89,17 @@ export class Litestream {
     this.replicas = options.replicas.map((replica) => this.#newReplica(replica));
     requireDistinct(this.path, resolve(this.#db.metaPath), this.replicas);
     this.#monitor = new Monitor(this.path, monitorIntervalMs, () => this.#onChange());
+  }
+
+  /**
+   * Calls `listener` synchronously with each event from now on; what it throws is ignored.
+   * @returns to end it
+   */
+  subscribe(listener: (event: LitestreamEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
   }
 
   #newReplica(options: ReplicaOptions): FileReplica {

@@ -13,6 +13,8 @@ export interface DatabaseStatus {
   readonly dbSizeBytes: number | undefined;
   readonly walSizeBytes: number | undefined;
   readonly shadowWalSizeBytes: number | undefined;
+  /** Times that the WAL was looked at, and what was new in it copied, since replication began in this process. */
+  readonly syncCount: number;
   readonly replicas: readonly ReplicaStatus[];
 }
 

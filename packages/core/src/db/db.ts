@@ -22,7 +22,7 @@ import {
 } from "./checkpoint-policy.ts";
 import { afterFailure, afterStep, begin, type Goal, nextStep, nothingHeld, type Protocol } from "./protocol.ts";
 import { DbSnapshot } from "./snapshot.ts";
-import { CaptureSteps } from "./steps.ts";
+import { CaptureSteps, type CheckpointOutcome } from "./steps.ts";
 
 const snapshotChunkSizeBytes = 1 << 20;
 
@@ -260,14 +260,31 @@ export class Db implements WalSource {
     const startedAtMs = performance.now();
     const forcedInVainAtMs = mode === "FORCED" ? Date.now() : this.#checkpoints.forcedInVainAtMs;
     this.#checkpoints = { triedAtMs: Date.now(), forcedInVainAtMs, wasComplete: false };
-    this.#run({ to: "checkpoint", mode });
+    const before = steps.lastCheckpoint;
+    const tell = (outcome: CheckpointOutcome, failure?: { readonly error: unknown }): void => {
+      this.#emit({
+        type: "checkpoint",
+        mode,
+        ...outcome,
+        walFrames,
+        durationMs: performance.now() - startedAtMs,
+        ...failure,
+      });
+    };
+    try {
+      this.#run({ to: "checkpoint", mode });
+    } catch (error) {
+      const nothing = { walFrames: 0, backfilledFrames: 0, writeLockMs: 0 };
+      tell({ ...(steps.lastCheckpoint === before ? nothing : steps.lastCheckpoint), complete: false }, { error });
+      throw error;
+    }
     const outcome = steps.lastCheckpoint;
     this.#checkpoints = {
       triedAtMs: Date.now(),
       forcedInVainAtMs: outcome.complete ? undefined : forcedInVainAtMs,
       wasComplete: outcome.complete,
     };
-    this.#emit({ type: "checkpoint", mode, ...outcome, walFrames, durationMs: performance.now() - startedAtMs });
+    tell(outcome);
   }
 }
 

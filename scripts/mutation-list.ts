@@ -257,7 +257,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "a snapshot is shown before the replica holds its WAL",
-    file: "replica/file-replica.ts",
+    file: "replica/store-replica.ts",
     from: "await replicateWal(end);",
     to: "",
     tests: ofReplica,
@@ -273,7 +273,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "the replica's WAL is not flushed before it is reported",
-    file: "replica/file-replica.ts",
+    file: "replica/whole-folder.ts",
     from: `append(file);
     file.sync();`,
     to: "append(file);",
@@ -317,7 +317,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "the replica's tail is believed after a crash",
-    file: "replica/file-replica.ts",
+    file: "replica/store-replica.ts",
     from: `if (!endsLike(held.chain, wal)) throw new CannotGoOn(generation, "replica differs from the shadow wal");`,
     to: "",
     tests: ofReplica,
@@ -326,9 +326,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "a torn tail of the replica is not cut off",
-    file: "replica/file-replica.ts",
-    from: "if (held.sizeBytes > offset) {",
-    to: "if (false) {",
+    file: "replica/store-replica.ts",
+    from: "if (held.isTorn) await this.#writer.cutTail(generation, held.index, held.chain, signal);",
+    to: "",
     tests: ["db", "replica"],
     caughtBy: "a torn tail of the replica's WAL goes, though less is added than it had",
   },

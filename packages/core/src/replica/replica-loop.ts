@@ -1,6 +1,6 @@
 import type { EmitEvent } from "../events.ts";
 
-/** Least time between two syncs: commits that come closer together share one. */
+/** Least time between two syncs where none is set: commits that come closer together share one. */
 const coalesceMs = 10;
 const backOffFirstMs = 100;
 const backOffMaxMs = 30_000;
@@ -10,15 +10,22 @@ export class ReplicaLoop {
   readonly #sync: (signal: AbortSignal) => Promise<unknown>;
   readonly #emit: EmitEvent;
   readonly #name: string;
+  readonly #intervalMs: number;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #isDirty = true;
   #wake: (() => void) | undefined;
 
-  constructor(name: string, sync: (signal: AbortSignal) => Promise<unknown>, emit: EmitEvent) {
+  constructor(
+    name: string,
+    sync: (signal: AbortSignal) => Promise<unknown>,
+    emit: EmitEvent,
+    intervalMs: number = coalesceMs,
+  ) {
     this.#name = name;
     this.#sync = sync;
     this.#emit = emit;
+    this.#intervalMs = intervalMs;
   }
 
   start(): void {
@@ -50,7 +57,7 @@ export class ReplicaLoop {
       try {
         await this.#sync(signal);
         backOffMs = 0;
-        await this.#rest(coalesceMs);
+        await this.#rest(this.#intervalMs);
       } catch (error) {
         if (signal.aborted) return;
         this.#isDirty = true;

@@ -2,16 +2,7 @@ import { isLitestreamError } from "../errors.ts";
 import type { WalIndex } from "../position.ts";
 import { WalChain } from "../wal/chain.ts";
 import { scanWal } from "../wal/scan.ts";
-
-/** What was found when the newest WAL of a replica was read back. */
-export interface WalTail {
-  readonly index: WalIndex;
-  readonly isCompressed: boolean;
-  /** Ends with the last whole commit; undefined where not even the WAL's header is right. */
-  readonly chain: WalChain | undefined;
-  /** Size of the (uncompressed) WAL: more than the chain's end where a crash left a torn tail. */
-  readonly sizeBytes: number;
-}
+import type { HeldWal } from "./layout-writer.ts";
 
 /**
  * Reads a WAL of a replica back. A tail is not to be believed after a crash: only its whole, proven commits count.
@@ -19,17 +10,17 @@ export interface WalTail {
  */
 export async function readWalTail(
   index: WalIndex,
-  isCompressed: boolean,
+  isFinal: boolean,
   content: AsyncIterable<Uint8Array>,
   path: string,
-): Promise<WalTail> {
+): Promise<HeldWal> {
   try {
     const { header, commit, sizeBytes } = await scanWal(content, path);
     const chain = header === undefined ? undefined : new WalChain(header, commit);
-    return { index, isCompressed, chain, sizeBytes };
+    return { index, isFinal, chain, isTorn: sizeBytes > commit.offset };
   } catch (error) {
     if (!isLitestreamError(error, "FORMAT_INVALID")) throw error;
-    return { index, isCompressed, chain: undefined, sizeBytes: 0 };
+    return { index, isFinal, chain: undefined, isTorn: false };
   }
 }
 

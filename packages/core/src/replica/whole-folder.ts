@@ -23,11 +23,16 @@ import type { LocalFile } from "../local-file.ts";
 import type { Position, WalIndex } from "../position.ts";
 import { type FileStore, temporarySuffix } from "../store/file.ts";
 import { throwIfAborted } from "../abort.ts";
+import { WalChain } from "../wal/chain.ts";
+import { extendChain, readWalHeader } from "../wal/file.ts";
+import { formatWalHeader } from "../wal/header.ts";
+import type { SourceWal } from "../wal-source.ts";
 import { CannotGoOn } from "./cannot-go-on.ts";
-import { PointsFile, type PointToNote } from "./points-file.ts";
-import { isWholeWal, readWalTail, type WalTail } from "./wal-tail.ts";
+import type { DurableEnd, FinishedWal, HeldWal, KnownEnd, LayoutWriter } from "./layout-writer.ts";
+import { PointsFile } from "./points-file.ts";
+import { isWholeWal, readWalTail } from "./wal-tail.ts";
 
-export class WholeFolder {
+export class WholeFolder implements LayoutWriter {
   readonly #store: FileStore;
   readonly #points = new PointsFile();
   /** This generation is not to be seen yet. */
@@ -37,7 +42,6 @@ export class WholeFolder {
     this.#store = store;
   }
 
-  /** Removes what an earlier life left half-written. */
   async removeTemporaries(): Promise<void> {
     await this.#store.removeTemporaries(generationsKey);
   }
@@ -47,11 +51,7 @@ export class WholeFolder {
     return snapshots.at(-1)?.index;
   }
 
-  /**
-   * Stores a snapshot, compressed. A generation that was not there before appears with it, together with the WAL that
-   * was written while `content` was read.
-   * @param endOf where that WAL ends; asked for when `content` was read
-   */
+  /** A generation that was not there before appears with it, and with the WAL written while `content` was read. */
   async putSnapshot(
     generation: Generation,
     index: WalIndex,
@@ -69,11 +69,11 @@ export class WholeFolder {
     return this.#store.exists(generationKey(generation)) ? put() : this.#appearAtOnce(generation, put);
   }
 
-  /** Notes what of a WAL is durable, in its side file. */
-  notePoint(note: Omit<PointToNote, "name">, generation: Generation, index: WalIndex): void {
+  async noteEnd({ generation, index, header, timeMs, end, isSealed }: DurableEnd): Promise<void> {
     const key = this.#keyOf(generation, walPointsKey(generation, index));
     const name = { kind: "wal", generation, index } as const;
-    this.#points.note({ ...note, name }, () => this.#store.openFile(key, { create: true }));
+    const note = { name, header, point: { timeMs, ...end }, isSealed };
+    this.#points.note(note, () => this.#store.openFile(key, { create: true }));
   }
 
   /** Before a WAL takes its last form, what its side file says of its end is made durable. */
@@ -84,8 +84,40 @@ export class WholeFolder {
     file.sync();
   }
 
+  async appendWal(
+    generation: Generation,
+    index: WalIndex,
+    held: WalChain | undefined,
+    wal: SourceWal,
+  ): Promise<WalChain> {
+    const chain = held ?? new WalChain(readWalHeader(wal));
+    const append = (file: LocalFile): void => {
+      const stop = extendChain(chain, wal, wal.endOffset, (chunk) => file.writeAt(chunk.bytes, chunk.offset));
+      if (stop !== "end" || chain.commit.offset !== wal.endOffset) {
+        throw new CannotGoOn(generation, "shadow wal damaged");
+      }
+    };
+    if (held === undefined) {
+      this.#createWal(generation, index, (file) => {
+        file.writeAt(formatWalHeader(chain.header), 0);
+        append(file);
+      });
+      return chain;
+    }
+    using file = this.#openWal(generation, index);
+    append(file);
+    file.sync();
+    return chain;
+  }
+
+  async cutTail(generation: Generation, index: WalIndex, chain: WalChain): Promise<void> {
+    using file = this.#openWal(generation, index);
+    file.truncate(chain.end.offset);
+    file.sync();
+  }
+
   /** The uncompressed file of a WAL that is there. */
-  openWal(generation: Generation, index: WalIndex): LocalFile {
+  #openWal(generation: Generation, index: WalIndex): LocalFile {
     return this.#store.openFile(this.#keyOf(generation, walKey(generation, index, false)), { create: false });
   }
 
@@ -93,7 +125,7 @@ export class WholeFolder {
    * Makes the uncompressed file of a WAL, or replaces it. It appears with all that `write` writes, durably: a power
    * loss while it began in place would leave a WAL whose header is damaged, behind what was reported already.
    */
-  createWal(generation: Generation, index: WalIndex, write: (file: LocalFile) => void): void {
+  #createWal(generation: Generation, index: WalIndex, write: (file: LocalFile) => void): void {
     const key = this.#keyOf(generation, walKey(generation, index, false));
     const temporaryKey = `${key}${temporarySuffix}`;
     {
@@ -105,11 +137,8 @@ export class WholeFolder {
     this.#store.rename(temporaryKey, key);
   }
 
-  /**
-   * The end of the newest WAL, read back; undefined where there is no WAL of the generation.
-   * @throws CannotGoOn when it is there only compressed, and damaged
-   */
-  async readTail(generation: Generation): Promise<WalTail | undefined> {
+  /** @throws CannotGoOn when it is there only compressed, and damaged */
+  async readTail(generation: Generation): Promise<HeldWal | undefined> {
     const newest = (await this.#walFiles(generation)).at(-1);
     if (newest === undefined) return undefined;
     const { index, compressed, key } = newest;
@@ -124,20 +153,16 @@ export class WholeFolder {
     }
   }
 
-  /**
-   * Compresses each WAL before `position`'s: to a temporary, made durable, renamed; only then does the original go.
-   * @param endOf where a WAL has to end, where that is known
-   * @throws CannotGoOn when one is not whole; it stays as it is
-   */
-  async *compressBefore(
+  /** Compresses each WAL: to a temporary, made durable, renamed; only then does the original go. */
+  async *finishBefore(
     { generation, index: newest }: Position,
-    endOf: (generation: Generation, index: WalIndex) => number | undefined,
+    knownEnd: KnownEnd,
     signal: AbortSignal | undefined,
-  ): AsyncGenerator<{ readonly index: WalIndex; readonly sizeBytes: number }, void, undefined> {
+  ): AsyncGenerator<FinishedWal, void, undefined> {
     const superseded = (await this.#walFiles(generation)).filter((wal) => !wal.compressed && wal.index < newest);
     for (const { key, index } of superseded) {
       throwIfAborted(signal, `compressing ${this.#store.pathOf(key)}`);
-      const isWhole = await isWholeWal(this.#store.read(key), this.#store.pathOf(key), endOf(generation, index));
+      const isWhole = await isWholeWal(this.#store.read(key), this.#store.pathOf(key), knownEnd(generation, index));
       if (!isWhole) throw new CannotGoOn(generation, "replica differs from the shadow wal");
       this.#syncPoints(generation, index);
       const compressed = compressLz4(this.#store.read(key));

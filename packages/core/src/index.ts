@@ -63,6 +63,7 @@ export {
 } from "./position.ts";
 
 export type { GenerationStats, SnapshotInfo, WalInfo } from "./layout/objects.ts";
+export { readerGraceMs, readerLeaseMs, type ReaderLeases, readerLeases } from "./layout/reader-lease.ts";
 export type { ReplicaReader } from "./replica-reader.ts";
 export type { Replica } from "./replica/replica.ts";
 export type { FileReplica } from "./replica/file-replica.ts";

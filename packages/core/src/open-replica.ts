@@ -15,5 +15,6 @@ export function openReplica(options: ReplicaOptions): ReplicaReader {
     });
   }
   const type = options.type ?? "file";
-  return new StoreReplicaReader(new FileStore(options.path), { type, name: options.name ?? type });
+  const store = new FileStore(options.path);
+  return new StoreReplicaReader(store, { type, name: options.name ?? type, leaseStore: store });
 }

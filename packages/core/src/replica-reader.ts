@@ -36,11 +36,19 @@ export interface ReplicaReader {
   readonly ltx?: LtxFiles;
   /** Everything that is stored, whatever its name. */
   readonly objects?: () => Promise<StoreEntry[]>;
+  /** Of a replica in which a reader can say what it reads. */
+  readonly leases?: ReaderLeaseStore;
   /**
    * Calls `listener` with the number of bytes whenever a piece of an object was read, as it is stored.
    * @returns to end it
    */
   readonly observeReads?: (listener: (bytes: number) => void) => () => void;
+}
+
+/** Where leases of readers are (layout/reader-lease.ts). Each call may fail: not every reader may write. */
+export interface ReaderLeaseStore {
+  put(key: string): Promise<void>;
+  delete(key: string): Promise<void>;
 }
 
 /** The files of the `ltx` layout. */

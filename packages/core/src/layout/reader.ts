@@ -2,8 +2,8 @@ import { isLitestreamError, LitestreamError } from "../errors.ts";
 import type { Generation } from "../generation.ts";
 import { decompressLz4 } from "../lz4/frame-reader.ts";
 import { formatPosition, formatWalIndex, type WalIndex } from "../position.ts";
-import type { LtxFiles, ReplicaReader, SideFiles } from "../replica-reader.ts";
-import type { ReadableStore, StoreEntry } from "../store/store.ts";
+import type { LtxFiles, ReaderLeaseStore, ReplicaReader, SideFiles } from "../replica-reader.ts";
+import type { ReadableStore, Store, StoreEntry } from "../store/store.ts";
 import { ltxInfo } from "./ltx.ts";
 import { agreeing, type StoredForm } from "./agreement.ts";
 import { generationKey, generationsKey, parseSnapshotKey, snapshotKey } from "./generations.ts";
@@ -31,6 +31,8 @@ export interface StoreReplicaReaderOptions {
   readonly name?: string;
   /** Ends listing and reading, with an error ABORTED. */
   readonly signal?: AbortSignal;
+  /** The same store, where readers shall leave leases; none are left where absent. */
+  readonly leaseStore?: Pick<Store, "put" | "delete">;
 }
 
 /**
@@ -47,6 +49,7 @@ export class StoreReplicaReader implements ReplicaReader {
 
   readonly sideFiles: SideFiles;
   readonly ltx: LtxFiles;
+  readonly leases?: ReaderLeaseStore;
   readonly #readListeners = new Set<(bytes: number) => void>();
 
   constructor(store: ReadableStore, options: StoreReplicaReaderOptions) {
@@ -56,6 +59,13 @@ export class StoreReplicaReader implements ReplicaReader {
       list: async () => (await store.list("", options.signal)).flatMap((entry) => ltxInfo(entry) ?? []),
       read: (info) => this.#read(info.path),
     };
+    const { leaseStore } = options;
+    if (leaseStore !== undefined) {
+      this.leases = {
+        put: async (key) => void (await leaseStore.put(key, empty())),
+        delete: (key) => leaseStore.delete([key]),
+      };
+    }
     this.type = options.type;
     this.name = options.name ?? options.type;
     this.#signal = options.signal;
@@ -215,6 +225,8 @@ export class StoreReplicaReader implements ReplicaReader {
     return `${this.location}/${key}`;
   }
 }
+
+async function* empty(): AsyncGenerator<Uint8Array, void, undefined> {}
 
 function storedWal(entry: StoreEntry): StoredWal | undefined {
   const segment = parseSegmentKey(entry.key);

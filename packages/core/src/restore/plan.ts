@@ -20,7 +20,7 @@ import type { SideFileName, SnapshotEnd, WalPoint, WalPoints } from "../layout/r
 import { parseSegmentKey } from "../layout/segments.ts";
 import { generationsOf, statsOf } from "../layout/stats.ts";
 import { formatPosition, formatWalIndex, type WalIndex, walIndex } from "../position.ts";
-import type { Salts } from "../wal/header.ts";
+import { type Salts, walHeaderSizeBytes } from "../wal/header.ts";
 import { createdNs, formatTimestamp, timestampOfMs } from "./timestamp.ts";
 
 /** What a replica lists. */
@@ -42,6 +42,8 @@ export interface RestoreTarget {
   readonly generation?: Generation;
   /** Up to the end of this WAL. */
   readonly index?: WalIndex;
+  /** With `index`: up to the commit that ends at this byte of it; in its header, what was before that WAL. */
+  readonly until?: number;
   /** Nanoseconds since 1970. */
   readonly timeNs?: bigint;
 }
@@ -293,6 +295,9 @@ class GenerationPlanner {
   plan(target: GenerationTarget): Outcome {
     const { generation, snapshots, exclude } = this.#content;
     const { timeNs } = target;
+    if (target.index !== undefined && target.until !== undefined && target.until <= walHeaderSizeBytes) {
+      return this.#beginningOf(walIndex(target.index));
+    }
     const limit = this.#limit(target);
     if ("kind" in limit) return limit;
     const { walMax, until } = limit;
@@ -366,8 +371,10 @@ class GenerationPlanner {
       if (index <= newest) {
         // A snapshot of this index was complete before its WAL had anything.
         const isAlone = index > newestWal && snapshots.some((info) => info.index === index);
+        if (until !== undefined && index > newestWal) return { kind: "no-point", why: this.#nothingOf(index) };
         return { snapshotMax: index, walMax: isAlone ? newestWal : index, until };
       }
+      if (until !== undefined) return { kind: "no-point", why: this.#nothingOf(index) };
       if ([...wals.values()].some((forms) => forms.some(isSegment))) return latest;
       return { kind: "no-point", why: `generation ${generation} ends with WAL ${formatWalIndex(walIndex(newest))}` };
     }
@@ -377,6 +384,26 @@ class GenerationPlanner {
       if (extent !== undefined) return { snapshotMax: Infinity, walMax: number, until: extent.until };
     }
     return { ...latest, walMax: -1 };
+  }
+
+  #nothingOf(index: number): string {
+    return `generation ${this.#content.generation} has nothing of WAL ${formatWalIndex(walIndex(index))}`;
+  }
+
+  /** The state before anything of a WAL: the snapshot of its index, or the end of the WAL before it. */
+  #beginningOf(index: WalIndex): Outcome {
+    const snapshot = this.#snapshotBefore(index);
+    if (snapshot !== undefined) return this.#complete(snapshot, [], undefined, undefined);
+    if (index > 0) return this.plan({ index: index - 1 });
+    return { kind: "no-point", why: `generation ${this.#content.generation} has no snapshot from before its WAL` };
+  }
+
+  /** The snapshot of an index, if it was complete before the WAL of this index had anything. */
+  #snapshotBefore(index: WalIndex): SnapshotInfo | undefined {
+    const { snapshots, exclude } = this.#content;
+    return snapshots.find(
+      (info) => info.index === index && !exclude.has(info.path) && !this.#isInWindow(info, index, 0),
+    );
   }
 
   /** What was there of a WAL at a time; undefined where nothing was. */
@@ -455,10 +482,7 @@ class GenerationPlanner {
       const outcome = new GenerationPlanner({ ...this.#content, exclude }).plan({ index, until: cut });
       if (!("kind" in outcome)) return outcome;
     }
-    // The snapshot of this very index is one, if it was complete before its WAL had anything.
-    const alone = this.#content.snapshots.find(
-      (info) => info.index === index && !this.#content.exclude.has(info.path) && !this.#isInWindow(info, index, 0),
-    );
+    const alone = this.#snapshotBefore(index);
     if (alone !== undefined) return this.#complete(alone, [], undefined, undefined);
     if (index === 0) return undefined;
     const outcome = this.plan({ index: index - 1 });
@@ -516,8 +540,7 @@ function noSuchPoint(view: ListingView, target: RestoreTarget, noPoint: NoPoint 
   const spans = view.generations
     .filter(({ name }) => generation === undefined || name === generation)
     .filter(({ restorableFromNs }) => restorableFromNs > 0n);
-  const what =
-    timeNs !== undefined ? formatTimestamp(timeNs) : `the end of WAL ${formatWalIndex(target.index ?? walIndex(0))}`;
+  const what = timeNs !== undefined ? formatTimestamp(timeNs) : describeEnd(target);
   const nearest = [
     ...spans.filter(({ span }) => timeNs === undefined || span.lastNs < timeNs).slice(0, 1),
     ...spans.filter(({ span }) => timeNs !== undefined && span.lastNs >= timeNs).slice(-1),
@@ -537,9 +560,16 @@ function noSuchPoint(view: ListingView, target: RestoreTarget, noPoint: NoPoint 
             ? "No state can be restored from there: it has no snapshot."
             : `States can be restored from ${ranges.join(", and from ")};` +
               " the last one of a generation with -generation."
-          : "Leave the index out for the latest state.",
+          : target.until === undefined
+            ? "Leave the index out for the latest state."
+            : "Wait until the replica has come that far, or leave the position out for the latest state.",
     },
   );
+}
+
+function describeEnd({ generation, index = walIndex(0), until }: RestoreTarget): string {
+  if (generation === undefined || until === undefined) return `the end of WAL ${formatWalIndex(index)}`;
+  return formatPosition({ generation, index, offset: until });
 }
 
 function generationSpans(listing: ReplicaListing): GenerationSpan[] {

@@ -10,7 +10,7 @@ import type { Generation } from "../generation.ts";
 import type { WalInfo } from "../layout/objects.ts";
 import type { Txid } from "../ltx/txid.ts";
 import type { Position, WalIndex } from "../position.ts";
-import { parsePosition } from "../position.ts";
+import { formatPosition, parsePosition, samePosition } from "../position.ts";
 import type { ReplicaReader } from "../replica-reader.ts";
 import { checkIntegrity } from "../sqlite/integrity-check.ts";
 import { scanWal } from "../wal/scan.ts";
@@ -21,6 +21,7 @@ import type { FullListing } from "./listing.ts";
 import { loadListing } from "./listing.ts";
 import { OutputFile, requireFreeOutput } from "./output-file.ts";
 import { type AnyPlan, chooseAnyPlan, describePlan } from "./any-plan.ts";
+import { ReaderHold } from "./reader-hold.ts";
 import { type PlanOptions, type RestorePlan, type RestoreTarget, walIdentity } from "./plan.ts";
 import { parseTimestamp, timestampOf } from "./timestamp.ts";
 
@@ -31,6 +32,11 @@ export interface RestorePointOptions {
   readonly generation?: Generation | undefined;
   /** Up to the end of this WAL. */
   readonly index?: WalIndex | undefined;
+  /**
+   * Exactly the state after the commit that ends here; in place of a generation and an index. At offset 0, or within
+   * the WAL's header, the state before that WAL.
+   */
+  readonly position?: Position | undefined;
   /** The last state in the replica at this time: a `Date`, or RFC 3339 with up to nine digits of a second. */
   readonly timestamp?: Date | string | undefined;
   /** Up to this transaction, in a replica by Litestream 0.5. */
@@ -119,10 +125,12 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   throwIfAborted(signal, "the restore");
   const target = targetOf(options);
   const knowledge = new DamageKnowledge(options);
+  await using hold = new ReaderHold(replica);
 
   for (;;) {
     const plan = await planWith(replica, target, knowledge);
     onProgress?.({ type: "plan", plan });
+    if (plan.layout === "wal") hold.hold(plan.wal.generation, plan.wal.snapshot.index);
     const output = OutputFile.create(outputPath);
     const stopObserving = reportReads(replica, plan.storedBytes, onProgress);
     try {
@@ -153,7 +161,10 @@ export interface AnyTarget extends RestoreTarget {
   readonly txid?: Txid;
 }
 
-function targetOf({ generation, index, timestamp, txid }: RestorePointOptions): AnyTarget {
+function targetOf({ generation, index, position, timestamp, txid }: RestorePointOptions): AnyTarget {
+  if (position !== undefined) {
+    return { generation: position.generation, index: position.index, until: position.offset };
+  }
   return {
     ...(generation !== undefined && { generation }),
     ...(index !== undefined && { index }),
@@ -243,8 +254,9 @@ async function applyAny(
       if (progress.type !== "plan") onProgress?.(progress);
     },
   });
-  check();
   const { position, pageSize, pageCount, droppedBytes } = applied;
+  requirePosition(options.position, position, plan);
+  check();
   return {
     layout: "wal",
     generation: plan.wal.generation,
@@ -258,6 +270,20 @@ async function applyAny(
     lost,
     warnings: knowledge.warnings,
   };
+}
+
+/** Where a compressed WAL ends, and where its commits do, is known only when it was read. */
+function requirePosition(wanted: Position | undefined, reached: Position, { lost }: AnyPlan): void {
+  if (wanted === undefined || wanted.offset <= walHeaderSizeBytes || lost !== undefined) return;
+  if (samePosition(wanted, reached)) return;
+  throw new LitestreamError(
+    "NO_SUCH_POINT",
+    `no commit ends at ${formatPosition(wanted)}: the last one before it ends at ${formatPosition(reached)}`,
+    {
+      position: formatPosition(wanted),
+      hint: "Wait until the replica has come that far, or leave the position out for the latest state.",
+    },
+  );
 }
 
 function integrityError(replica: ReplicaReader, plan: AnyPlan, problem: string): LitestreamError {

@@ -7,6 +7,7 @@ import { parseSnapshotKey } from "../layout/generations.ts";
 import { ltxFileSizeBytesMin, type LtxInfo, ltxStates, parseLtxKey, planLtx } from "../layout/ltx.ts";
 import type { SnapshotInfo, WalInfo } from "../layout/objects.ts";
 import { parseSideFileKey, type SnapshotEnd, type WalPoints } from "../layout/restore-points.ts";
+import { parseReaderLeaseKey } from "../layout/reader-lease.ts";
 import { parseSegmentKey } from "../layout/segments.ts";
 import { generationsOf } from "../layout/stats.ts";
 import { parseWalKey } from "../layout/whole.ts";
@@ -405,7 +406,7 @@ async function readLtx(replica: ReplicaReader, info: LtxInfo, signal: AbortSigna
 async function* empty(): AsyncGenerator<Uint8Array, void, undefined> {}
 
 function isKnown(key: string): boolean {
-  const parsers = [parseSnapshotKey, parseWalKey, parseSegmentKey, parseSideFileKey, parseLtxKey];
+  const parsers = [parseSnapshotKey, parseWalKey, parseSegmentKey, parseSideFileKey, parseReaderLeaseKey, parseLtxKey];
   return parsers.some((parse) => parse(key) !== undefined);
 }
 

@@ -40,7 +40,7 @@ export class FileStore implements Store {
   async list(prefix: string, signal?: AbortSignal): Promise<StoreEntry[]> {
     const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
     const entries: StoreEntry[] = [];
-    await this.#walk(folder, signal, async (key, isTemporary) => {
+    await this.#walk(folder, prefix, signal, async (key, isTemporary) => {
       if (!key.startsWith(prefix) || isTemporary) return;
       const found = await this.#entry(key);
       if (found !== undefined) entries.push(found);
@@ -140,7 +140,7 @@ export class FileStore implements Store {
   async removeTemporaries(prefix: string): Promise<string[]> {
     const removed: string[] = [];
     const folder = prefix.endsWith("/") || prefix === "" ? prefix : `${prefix}/`;
-    await this.#walk(folder, undefined, async (key, isTemporary) => {
+    await this.#walk(folder, folder, undefined, async (key, isTemporary) => {
       if (!isTemporary) return;
       await this.removeAll(key);
       removed.push(key);
@@ -170,11 +170,12 @@ export class FileStore implements Store {
   }
 
   /**
-   * Calls `onEntry` for each file and each temporary folder below `folder`: empty, or a key and a slash. What vanishes
-   * meanwhile is left out.
+   * Calls `onEntry` for each file and each temporary folder below `folder`: empty, or a key and a slash. Folders in
+   * which no key can begin with `prefix` are not looked into. What vanishes meanwhile is left out.
    */
   async #walk(
     folder: string,
+    prefix: string,
     signal: AbortSignal | undefined,
     onEntry: (key: string, isTemporary: boolean) => Promise<void>,
   ): Promise<void> {
@@ -190,8 +191,11 @@ export class FileStore implements Store {
     }
     for (const name of names) {
       const isTemporary = name.name.endsWith(temporarySuffix);
-      if (name.isDirectory() && !isTemporary) await this.#walk(`${folder}${name.name}/`, signal, onEntry);
-      else await onEntry(`${folder}${name.name}`, isTemporary);
+      if (name.isDirectory() && !isTemporary) {
+        const inner = `${folder}${name.name}/`;
+        const mayHold = inner.startsWith(prefix) || prefix.startsWith(inner);
+        if (mayHold) await this.#walk(inner, prefix, signal, onEntry);
+      } else await onEntry(`${folder}${name.name}`, isTemporary);
     }
   }
 

@@ -13,6 +13,7 @@ export type ErrorCode =
   | "GENERATION_BROKEN"
   | "NO_BACKUP"
   | "NO_SUCH_POINT"
+  | "NOT_SUPPORTED"
   | "OBJECT_MISSING"
   | "OUTPUT_EXISTS"
   | "OUTPUT_UNAVAILABLE"

@@ -1,7 +1,7 @@
 import type { GenerationReason } from "./generation-reason.ts";
 import type { Generation } from "./generation.ts";
 import type { Position, WalIndex } from "./position.ts";
-import type { ValidationResult } from "./status.ts";
+import type { RetentionResult, ValidationResult } from "./status.ts";
 
 /** What happens to one database and its replicas, as values. Logs, metrics and progress bars observe these. */
 export type LitestreamEvent = { readonly db: string } & LitestreamEventBody;
@@ -74,15 +74,7 @@ export type LitestreamEventBody =
       readonly error?: unknown;
     }
   /** Objects that are no longer needed were deleted from a replica; or, with `isDryRun`, would be. */
-  | {
-      readonly type: "retention";
-      readonly replica: string;
-      readonly deletedSnapshots: number;
-      readonly deletedWals: number;
-      readonly deletedBytes: number;
-      readonly isDryRun: boolean;
-      readonly durationMs: number;
-    }
+  | ({ readonly type: "retention" } & RetentionResult)
   /** A replica was restored aside and compared with the live database. */
   | ({ readonly type: "validation" } & ValidationResult)
   | { readonly type: "warning"; readonly message: string; readonly hint?: string }

@@ -2,7 +2,9 @@
  * Litestream for Bun: continuous, point-in-time backup of SQLite databases. The names below come in the order in which
  * data flows: database, capture, replica, restore.
  */
-export { Litestream, type LitestreamOptions } from "./litestream.ts";
+export { type EngineKind, Litestream } from "./litestream.ts";
+export type { LitestreamOptions } from "./litestream-options.ts";
+export type { OfReplica, RetentionRun, Waiting } from "./host/database-engine.ts";
 export type {
   CommonReplicaOptions,
   FileReplicaOptions,
@@ -45,6 +47,7 @@ export type {
   PageDifference,
   ReplicaFailure,
   ReplicaStatus,
+  RetentionResult,
   ValidationResult,
 } from "./status.ts";
 export { type Generation, isGeneration, parseGeneration } from "./generation.ts";

@@ -78,3 +78,13 @@ export interface PageDifference {
   /** The table or index whose page it is; undefined for a free page, or where that could not be found out. */
   readonly owner: string | undefined;
 }
+
+/** What was deleted from a replica; with `isDryRun`, what would be. */
+export interface RetentionResult {
+  readonly replica: string;
+  readonly deletedSnapshots: number;
+  readonly deletedWals: number;
+  readonly deletedBytes: number;
+  readonly isDryRun: boolean;
+  readonly durationMs: number;
+}

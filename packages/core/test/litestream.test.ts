@@ -8,6 +8,7 @@ import {
   Litestream,
   type LitestreamOptions,
   openReplica,
+  parseGeneration,
   restore,
 } from "../src/index.ts";
 import { failureOf } from "./bytes.ts";
@@ -77,7 +78,7 @@ describe("Litestream", () => {
       }
     }
     const position = await litestream.stop();
-    expect(position).toEqual(litestream.replicas[0]?.lastPos());
+    expect(events.seen.findLast(({ type }) => type === "replica-sync")).toHaveProperty("position", position);
     for (const replica of ["a", "b"]) expect(committedPrefix(await restored(folder, replica))).toBe(300);
     expect(events.seen.filter(({ type }) => type === "error")).toEqual([]);
     expect(schemaOf(path)).toEqual(schema);
@@ -92,7 +93,8 @@ describe("Litestream", () => {
     for (let i = 0; i < 3; i++) {
       await commitElsewhere(folder.join("app.db"));
       const position = await litestream.sync();
-      for (const replica of litestream.replicas) expect(replica.lastPos()).toEqual(position);
+      const { replicas } = await litestream.status();
+      expect(replicas.map((replica) => replica.position)).toEqual([position]);
       expect(rowsDigest(await restored(folder))).toBe(rowsDigest(folder.join("app.db")));
     }
   });
@@ -108,13 +110,71 @@ describe("Litestream", () => {
     for (let i = 0; i < 20; i++) {
       const acknowledged = writer.lastAcknowledged();
       const position = await litestream.sync();
-      for (const replica of litestream.replicas) {
-        const held = replica.lastPos();
+      for (const { position: held } of (await litestream.status()).replicas) {
         expect(held === undefined ? -1 : comparePositions(held, position)).toBeGreaterThanOrEqual(0);
       }
       if (i === 19) expect(committedPrefix(await restored(folder, "b"))).toBeGreaterThanOrEqual(acknowledged);
     }
     await writer.stop();
+  });
+
+  test("`waitFor` resolves once every replica holds the position, and refuses one of another run", async () => {
+    await using folder = await tempFolder();
+    const path = folder.join("app.db");
+    await makeDatabase(path);
+    const { litestream } = litestreamIn(folder);
+    await using _running = litestream;
+    await litestream.start();
+    const first = await litestream.sync();
+    await litestream.waitFor(first);
+    await commitElsewhere(path);
+    const next = { ...first, offset: first.offset + 4096 + 24 };
+    await litestream.waitFor(next);
+    const [replica] = (await litestream.status()).replicas;
+    expect(comparePositions(replica?.position ?? first, next)).toBeGreaterThanOrEqual(0);
+    const elsewhere = { ...first, generation: parseGeneration("0123456789abcdef") };
+    expect(await failureOf(() => litestream.waitFor(elsewhere))).toHaveProperty("code", "NO_SUCH_POINT");
+    const never = litestream.waitFor({ ...next, offset: 1e9 });
+    await litestream.stop();
+    expect(await failureOf(() => never)).toHaveProperty("code", "ABORTED");
+  });
+
+  test("stops waiting once its signal is given, and what was begun goes on", async () => {
+    await using folder = await tempFolder();
+    await makeDatabase(folder.join("app.db"));
+    const { litestream } = litestreamIn(folder, { monitorEnabled: false });
+    await using _running = litestream;
+    await litestream.start();
+    const aborted = AbortSignal.abort(new Error("no time"));
+    expect(await failureOf(() => litestream.sync({ signal: aborted }))).toMatchObject({
+      code: "ABORTED",
+      cause: { message: "no time" },
+    });
+    const position = await litestream.sync();
+    expect(await failureOf(() => litestream.waitFor({ ...position, offset: 1e9 }, { signal: aborted }))).toHaveProperty(
+      "code",
+      "ABORTED",
+    );
+  });
+
+  test("tells how the database and its replicas stand", async () => {
+    await using folder = await tempFolder();
+    const path = folder.join("app.db");
+    const { litestream } = litestreamIn(folder, { monitorEnabled: false });
+    expect(await litestream.status()).toMatchObject({ path, state: "stopped", position: undefined });
+    await litestream.start();
+    expect(await litestream.status()).toMatchObject({ state: "waiting", reason: expect.stringContaining(path) });
+    await makeDatabase(path);
+    const position = await litestream.sync();
+    const walSizeBytes = statSync(`${path}-wal`).size;
+    const sizes = { pageSize: 4096, dbSizeBytes: statSync(path).size, walSizeBytes, shadowWalSizeBytes: walSizeBytes };
+    const replica = { name: "file", type: "file", location: folder.join("replica"), position, failure: undefined };
+    const status = await litestream.status();
+    expect(status).toMatchObject({ state: "replicating", reason: undefined, position, ...sizes });
+    expect(status.replicas).toMatchObject([{ ...replica, lagMs: 0, lagBytes: 0 }]);
+    expect(status.replicas[0]?.lastSnapshot).toMatchObject({ generation: position.generation, index: 0 });
+    await litestream.stop();
+    expect((await litestream.status()).state).toBe("stopped");
   });
 
   test("waits for a database that is not there yet, says so once, and then replicates it", async () => {

@@ -76,6 +76,7 @@ describe("metricsObserver", () => {
     });
     await writer.waitUntilDone();
     await using litestream = new Litestream({
+      engine: "inline",
       path: folder.join("app.db"),
       replicas: [{ path: folder.join("replica") }],
       monitorEnabled: false,

@@ -45,7 +45,10 @@ const command = defineCommand({
       "file replicas are written as Litestream 0.3.4 does (layout whole); Litestream 0.3.5 and later do not read them",
     );
     const service = new Service(
-      config.databases.map((options) => ({ path: options.path, engine: new Litestream({ ...options, onEvent }) })),
+      config.databases.map((options) => ({
+        path: options.path,
+        engine: new Litestream({ ...options, engine: "inline", onEvent }),
+      })),
       log,
     );
     // Not before it ends is the trace closed.

@@ -35,6 +35,14 @@ export interface DbOptions {
   readonly busyTimeoutMs: number;
 }
 
+/** Undefined while the database is not open. */
+export interface DbSizes {
+  readonly pageSize: number | undefined;
+  readonly dbSizeBytes: number | undefined;
+  readonly walSizeBytes: number | undefined;
+  readonly shadowWalSizeBytes: number | undefined;
+}
+
 /** What is open while a database is replicated. */
 interface OpenDb {
   readonly file: DbFile;
@@ -82,6 +90,31 @@ export class Db implements WalSource {
   captured(): CapturedPosition | undefined {
     const { captured, asOfMs } = this.#protocol;
     return captured === undefined ? undefined : { position: positionOf(captured), asOfMs };
+  }
+
+  /** Bytes on disk, as far as the database is open. */
+  sizes(): DbSizes {
+    const { captured } = this.#protocol;
+    const open = this.#open;
+    return {
+      pageSize: open?.file.header.pageSize,
+      dbSizeBytes: open?.file.sizeBytes,
+      walSizeBytes: open?.file.walSizeBytes,
+      shadowWalSizeBytes: captured === undefined ? undefined : open?.shadow.sizeBytes(captured.generation),
+    };
+  }
+
+  /** Bytes of WAL that were captured after `position`; undefined where the shadow WAL does not hold them. */
+  capturedBytesAfter(position: Position): number | undefined {
+    const { captured } = this.#protocol;
+    if (captured === undefined || captured.generation !== position.generation) return undefined;
+    let bytes = -position.offset;
+    for (let index = position.index; index < captured.index; index++) {
+      const sizeBytes = this.#opened().shadow.indexSizeBytes(captured.generation, walIndex(index));
+      if (sizeBytes === undefined) return undefined;
+      bytes += sizeBytes;
+    }
+    return Math.max(0, bytes + positionOf(captured).offset);
   }
 
   /** False once another file stands at the path. */

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LitestreamError } from "../errors.ts";
 import { type Generation, isGeneration } from "../generation.ts";
@@ -54,6 +54,17 @@ export class ShadowWal {
         .filter((index) => index !== undefined)
         .toSorted((a, b) => a - b);
     });
+  }
+
+  /** Undefined where the index is not held. */
+  indexSizeBytes(generation: Generation, index: WalIndex): number | undefined {
+    const path = this.paths.wal(generation, index);
+    return guardShadow("look at", path, () => statSync(path, { throwIfNoEntry: false })?.size);
+  }
+
+  /** Of all indexes that are held. */
+  sizeBytes(generation: Generation): number {
+    return this.indexes(generation).reduce((sum, index) => sum + (this.indexSizeBytes(generation, index) ?? 0), 0);
   }
 
   /** The file of one index, for reading; undefined where it is not held. */

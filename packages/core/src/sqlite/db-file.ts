@@ -130,6 +130,11 @@ export class DbFile {
     return fstatSync(this.#db.fd).size;
   }
 
+  /** 0 where there is none. */
+  get walSizeBytes(): number {
+    return statSync(this.walPath, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
   /** False once another file stands at the path: the database was replaced or removed. */
   isCurrent(): boolean {
     return isStillAt(this.path, this.#db.fd);

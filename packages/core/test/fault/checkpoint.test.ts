@@ -14,6 +14,7 @@ test("a checkpoint that fails is told with its error, and the next one without",
   using workload = new Workload(database, { seed: 1 });
   workload.commit(5);
   await using litestream = new Litestream({
+    engine: "inline",
     path,
     replicas: [{ path: folder.join("replica") }],
     monitorEnabled: false,

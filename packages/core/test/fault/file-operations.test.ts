@@ -4,7 +4,7 @@ import { rmSync } from "node:fs";
 import { committedPrefix, integrityCheck, rowsDigest, tempFolder, Workload } from "@litestream/testkit";
 import { isLitestreamError } from "../../src/errors.ts";
 import { type FilePoint, handleFaultPoints } from "../../src/fault-point.ts";
-import { Litestream } from "../../src/litestream.ts";
+import { Engine } from "../../src/host/engine.ts";
 import { openReplica } from "../../src/open-replica.ts";
 import { restore } from "../../src/restore/restore.ts";
 
@@ -54,8 +54,8 @@ async function scenario(fault: Fault | undefined): Promise<Result> {
     failures += 1;
     throw Object.assign(new Error(`${fault.code}: injected`), { code: fault.code });
   });
-  const start = (): Litestream =>
-    new Litestream({
+  const start = (): Engine =>
+    new Engine({
       path: dbPath,
       replicas: [{ path: replicaPath }],
       monitorEnabled: false,

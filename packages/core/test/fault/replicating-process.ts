@@ -30,6 +30,7 @@ async function answer(request: ReplicatingRequest): Promise<void> {
   switch (request.do) {
     case "start":
       litestream = new Litestream({
+        engine: "inline",
         path: `${task.folder}/app.db`,
         replicas: [{ path: `${task.folder}/replica` }],
         monitorEnabled: false,

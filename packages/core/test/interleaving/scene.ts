@@ -12,7 +12,8 @@ import {
 import { skipUnless, type ToolTest } from "@litestream/testkit/skip";
 import { handleFaultPoints } from "../../src/fault-point.ts";
 import type { LitestreamEvent } from "../../src/events.ts";
-import { Litestream, type LitestreamOptions } from "../../src/litestream.ts";
+import { Litestream } from "../../src/litestream.ts";
+import type { LitestreamOptions } from "../../src/litestream-options.ts";
 import { openReplica } from "../../src/open-replica.ts";
 import { formatPosition, type Position } from "../../src/position.ts";
 import { restore } from "../../src/restore/restore.ts";
@@ -104,6 +105,7 @@ export class Ours implements AsyncDisposable {
     const events: LitestreamEvent[] = [];
     const replicaPath = `${options.path}-replica`;
     const litestream = new Litestream({
+      engine: "inline",
       monitorEnabled: false,
       monitorIntervalMs: 0,
       minCheckpointPageCount: 1e9,

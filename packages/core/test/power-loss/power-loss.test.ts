@@ -48,6 +48,7 @@ test("no power loss takes back a position that was reported", async () => {
   /** What the disk may hold now, one state after the other; tried when no operation is under way. */
   const pending: { readonly path: string; readonly reported: number | undefined; readonly written: number }[] = [];
   await using litestream = new Litestream({
+    engine: "inline",
     path: folder.join("app.db"),
     replicas: [{ path: replicaPath }],
     monitorEnabled: false,

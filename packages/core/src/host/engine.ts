@@ -1,0 +1,281 @@
+import { resolve } from "node:path";
+import { throwIfAborted, untilAborted } from "../abort.ts";
+import { Db } from "../db/db.ts";
+import { Monitor } from "../db/monitor.ts";
+import { errorMessage, isLitestreamError, LitestreamError } from "../errors.ts";
+import type { EmitEvent, LitestreamEventBody } from "../events.ts";
+import type { LitestreamOptions } from "../litestream-options.ts";
+import { comparePositions, formatPosition, type Position } from "../position.ts";
+import type { DatabaseStatus, LastSnapshot, RetentionResult, ValidationResult } from "../status.ts";
+import type { DatabaseEngine, OfReplica, RetentionRun, Waiting } from "./database-engine.ts";
+import { enforceRetentions, takeSnapshots, validateReplicas } from "./replica-duties.ts";
+import { type EngineReplica, newReplica } from "./new-replica.ts";
+import { Progress } from "./progress.ts";
+
+/** Least time between two captures: commits that come closer together share one. */
+const coalesceMs = 10;
+
+/** Replicates one database, in this process. */
+export class Engine implements DatabaseEngine {
+  readonly path: string;
+  readonly replicas: readonly EngineReplica[];
+  readonly #db: Db;
+  readonly #monitor: Monitor;
+  readonly #monitorEnabled: boolean;
+  readonly #emit: EmitEvent;
+  readonly #progress: Progress;
+  #isStarted = false;
+  /** Why the database is waited for; undefined while it is not. */
+  #waitingFor: string | undefined;
+  #syncCount = 0;
+  #capturedAtMs = 0;
+  #pending: ReturnType<typeof setTimeout> | undefined;
+  #capturing: Promise<void> = Promise.resolve();
+  #startingReplicas: Promise<void> | undefined;
+  /** While a database is let go whose path another one has taken. */
+  #closingReplaced: Promise<void> | undefined;
+  #stopping: Promise<Position | undefined> | undefined;
+
+  /** @throws LitestreamError CONFIG_INVALID without a replica, or when two have one name or one folder */
+  constructor(options: LitestreamOptions) {
+    this.path = resolve(options.path);
+    const { onEvent } = options;
+    this.#emit = (event) => {
+      this.#observe(event);
+      onEvent?.({ db: this.path, ...event });
+    };
+    const monitorIntervalMs = options.monitorIntervalMs ?? 1000;
+    this.#monitorEnabled = options.monitorEnabled ?? true;
+    this.#db = new Db(
+      {
+        path: this.path,
+        metaPath: options.metaPath,
+        busyTimeoutMs: options.busyTimeoutMs ?? 1000,
+        checkpoint: {
+          minPageCount: options.minCheckpointPageCount ?? 1000,
+          maxPageCount: options.maxCheckpointPageCount ?? 10_000,
+          intervalMs: options.checkpointIntervalMs ?? 60_000,
+          retryMs: monitorIntervalMs,
+          forcedRetryMs: 10 * monitorIntervalMs,
+        },
+      },
+      this.#emit,
+    );
+    this.replicas = options.replicas.map((replica) => {
+      return newReplica(this.#db, replica, this.#monitorEnabled, this.#emit);
+    });
+    this.#progress = new Progress(this.replicas);
+    requireDistinct(this.path, resolve(this.#db.metaPath), this.replicas);
+    this.#monitor = new Monitor(this.path, monitorIntervalMs, () => this.#onChange());
+  }
+
+  position(): Position | undefined {
+    return this.#db.captured()?.position;
+  }
+
+  async status(): Promise<DatabaseStatus> {
+    const captured = this.position();
+    const nowMs = Date.now();
+    return {
+      path: this.path,
+      state: !this.#isStarted ? "stopped" : this.#db.isOpen ? "replicating" : "waiting",
+      reason: this.#waitingFor,
+      position: captured,
+      ...this.#db.sizes(),
+      syncCount: this.#syncCount,
+      replicas: this.#progress.status((position) => this.#db.capturedBytesAfter(position), nowMs),
+    };
+  }
+
+  async start({ signal }: Waiting = {}): Promise<void> {
+    if (this.#isStarted) return;
+    throwIfAborted(signal, "the start");
+    for (const replica of this.replicas) replica.check();
+    try {
+      await untilAborted(this.#open(), signal, "the start");
+    } catch (error) {
+      this.closeNow();
+      throw error;
+    }
+    this.#isStarted = true;
+    if (this.#monitorEnabled) this.#monitor.start();
+  }
+
+  sync({ signal }: Waiting = {}): Promise<Position> {
+    return untilAborted(this.#sync(), signal, "the sync");
+  }
+
+  waitFor(position: Position, { signal }: Waiting = {}): Promise<void> {
+    return untilAborted(this.#progress.reached(position), signal, `waiting for ${formatPosition(position)}`);
+  }
+
+  snapshot(options: OfReplica = {}): Promise<LastSnapshot[]> {
+    return untilAborted(takeSnapshots(this.replicas, options), options.signal, "the snapshot");
+  }
+
+  validate(options: OfReplica = {}): Promise<ValidationResult[]> {
+    return untilAborted(validateReplicas(this.replicas, options), options.signal, "the validation");
+  }
+
+  enforceRetention(options: RetentionRun = {}): Promise<RetentionResult[]> {
+    return untilAborted(enforceRetentions(this.replicas, options), options.signal, "the retention");
+  }
+
+  stop(): Promise<Position | undefined> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  closeNow(): void {
+    this.#monitor.stop();
+    clearTimeout(this.#pending);
+    this.#db.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#stopping === undefined) await this.stop();
+    else await this.#stopping.catch(() => undefined);
+  }
+
+  async #sync(): Promise<Position> {
+    if (!(await this.#open())) {
+      throw new LitestreamError("DATABASE_MISSING", `no database at ${this.path}`, { path: this.path });
+    }
+    this.#capture();
+    for (;;) {
+      const positions = await Promise.all(this.replicas.map((replica) => replica.sync()));
+      this.#releaseShadow();
+      const [first, ...others] = positions;
+      if (first === undefined) throw new Error("a database is replicated somewhere");
+      // One replica can make a generation begin that another, which was faster, does not have yet.
+      if (others.some((position) => position.generation !== first.generation)) continue;
+      return others.reduce((least, position) => (comparePositions(position, least) < 0 ? position : least), first);
+    }
+  }
+
+  async #stop(): Promise<Position | undefined> {
+    this.#monitor.stop();
+    clearTimeout(this.#pending);
+    await this.#capturing;
+    await this.#startingReplicas?.catch(() => undefined);
+    await Promise.all(this.replicas.map((replica) => replica.stop()));
+    try {
+      // A database that was removed meanwhile is waited for no longer.
+      return this.#db.isOpen && (await this.#open()) ? await this.#sync() : undefined;
+    } finally {
+      await Promise.all(this.replicas.map((replica) => replica.settled()));
+      this.#db.close();
+      this.#isStarted = false;
+      this.#progress.end();
+      this.#emit({ type: "stopped" });
+    }
+  }
+
+  #observe(event: LitestreamEventBody): void {
+    this.#progress.observe(event, this.position(), Date.now());
+  }
+
+  /** @returns false while the database is waited for */
+  async #open(): Promise<boolean> {
+    if (this.#db.isOpen && !this.#db.isCurrent()) {
+      this.#closingReplaced ??= this.#closeReplaced().finally(() => {
+        this.#closingReplaced = undefined;
+      });
+    }
+    await this.#closingReplaced;
+    if (!this.#db.isOpen) {
+      try {
+        this.#db.open();
+      } catch (error) {
+        if (!this.#isWorthWaiting(error)) throw error;
+        if (this.#waitingFor === undefined) this.#emit({ type: "waiting", reason: errorMessage(error) });
+        this.#waitingFor = errorMessage(error);
+        return false;
+      }
+      this.#waitingFor = undefined;
+      this.#startingReplicas = undefined;
+    }
+    this.#startingReplicas ??= this.#startReplicas();
+    try {
+      await this.#startingReplicas;
+    } catch (error) {
+      // Tried again the next time.
+      this.#startingReplicas = undefined;
+      throw error;
+    }
+    return true;
+  }
+
+  /** An application that creates its database shows an empty or a locked file for a moment. */
+  #isWorthWaiting(error: unknown): boolean {
+    if (isLitestreamError(error, "DATABASE_MISSING", "DATABASE_BUSY")) return true;
+    return this.#waitingFor !== undefined && isLitestreamError(error, "DATABASE_INVALID", "DATABASE_UNAVAILABLE");
+  }
+
+  async #startReplicas(): Promise<void> {
+    for (const replica of this.replicas) await replica.start();
+  }
+
+  /** Captures now, or, if that was a moment ago, soon. */
+  #onChange(): void {
+    if (this.#pending !== undefined || this.#stopping !== undefined) return;
+    const waitMs = Math.max(0, this.#capturedAtMs + coalesceMs - performance.now());
+    this.#pending = setTimeout(() => {
+      this.#pending = undefined;
+      // One at a time: while the database is opened anew, nothing else may look at it.
+      this.#capturing = this.#capturing.then(() => this.#captureChange());
+    }, waitMs);
+  }
+
+  #capture(): void {
+    this.#syncCount++;
+    this.#db.sync();
+  }
+
+  /** Never rejects: what fails is an event, and is tried again at the next change or poll. */
+  async #captureChange(): Promise<void> {
+    try {
+      if (!(await this.#open()) || this.#stopping !== undefined) return;
+      this.#capture();
+      this.#releaseShadow();
+    } catch (error) {
+      this.#emit({ type: "error", operation: "sync", error });
+    } finally {
+      this.#capturedAtMs = performance.now();
+    }
+  }
+
+  async #closeReplaced(): Promise<void> {
+    this.#emit({ type: "warning", message: `${this.path} was replaced or removed`, hint: "It is opened anew." });
+    await Promise.all(this.replicas.map((replica) => replica.stop()));
+    this.#db.close();
+  }
+
+  /** Shadow WAL that every replica has is let go. */
+  #releaseShadow(): void {
+    const captured = this.#db.captured()?.position;
+    if (captured === undefined) return;
+    let oldest = captured;
+    for (const replica of this.replicas) {
+      const position = replica.lastPos();
+      if (position?.generation !== captured.generation) return;
+      if (comparePositions(position, oldest) < 0) oldest = position;
+    }
+    this.#db.releaseWalBefore(oldest);
+  }
+}
+
+function requireDistinct(path: string, metaPath: string, replicas: readonly EngineReplica[]): void {
+  const invalid = (why: string, hint: string): LitestreamError =>
+    new LitestreamError("CONFIG_INVALID", `${path}: ${why}`, { path, hint });
+  if (replicas.length === 0) throw invalid("it has no replica", "Name at least one folder to replicate to.");
+  const names = new Set(replicas.map((replica) => replica.name));
+  if (names.size < replicas.length) throw invalid("two replicas have one name", "Give each replica a name of its own.");
+  for (const { location } of replicas) {
+    if (location === metaPath || location.startsWith(`${metaPath}/`)) {
+      throw invalid(`the replica ${location} lies in the meta directory`, "Name a folder elsewhere, on another disk.");
+    }
+  }
+  const locations = new Set(replicas.map((replica) => replica.location));
+  if (locations.size < replicas.length) throw invalid("two replicas have one folder", "Name each folder once.");
+}

@@ -1,0 +1,38 @@
+import { LitestreamError } from "../errors.ts";
+import type { EmitEvent } from "../events.ts";
+import { FileReplica } from "../replica/file-replica.ts";
+import type { Replica } from "../replica/replica.ts";
+import type { ReplicaOptions } from "../replica-options.ts";
+import type { WalSource } from "../wal-source.ts";
+import type { ReplicaDuties } from "./replica-duties.ts";
+
+/** What the engine needs of a replica. */
+export interface EngineReplica extends Replica<WalSource>, ReplicaDuties {
+  /** For people: a folder, or a URL without secrets. No two replicas of a database have the same. */
+  readonly location: string;
+  /**
+   * Looks whether it can be written, as far as that can be known at once; changes nothing.
+   * @throws LitestreamError REPLICA_UNAVAILABLE
+   */
+  check(): void;
+  /** Resolves when what is done beside the syncs has come to its end. */
+  settled(): Promise<void>;
+}
+
+/** @throws LitestreamError CONFIG_INVALID */
+export function newReplica(
+  db: WalSource,
+  options: ReplicaOptions,
+  monitorEnabled: boolean,
+  emit: EmitEvent,
+): EngineReplica {
+  if (options.type === "s3" || options.type === "url" || options.layout === "segments") {
+    const what = options.type === "s3" ? "s3 replicas" : "replicas in the layout segments";
+    throw new LitestreamError("CONFIG_INVALID", `${db.path}: ${what} are not written yet`, {
+      path: db.path,
+      hint: "Replicate to a folder.",
+    });
+  }
+  const { path, name, syncIntervalMs } = options;
+  return new FileReplica(db, { path, name, monitorEnabled, syncIntervalMs }, emit);
+}

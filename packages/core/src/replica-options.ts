@@ -43,13 +43,14 @@ export interface S3ReplicaOptions extends CommonReplicaOptions {
   /** The server's certificate is not checked: for a server of one's own in a network of one's own. */
   readonly skipVerify?: boolean | undefined;
   /**
-   * Without keys: LITESTREAM_ACCESS_KEY_ID and LITESTREAM_SECRET_ACCESS_KEY, then AWS_ACCESS_KEY_ID and so on of the
-   * environment, then what Amazon's tools find: profile, SSO, web identity, container, instance.
+   * Without keys: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN of the environment, then
+   * LITESTREAM_ACCESS_KEY_ID and LITESTREAM_SECRET_ACCESS_KEY, then what Amazon's tools find: profile, SSO, web
+   * identity, container, instance.
    */
   readonly accessKeyId?: string | undefined;
   readonly secretAccessKey?: string | undefined;
   readonly sessionToken?: string | undefined;
-  /** Signs what is uploaded, too, not only that it is; what the provider needs when absent. */
+  /** Off: what is uploaded is verified by its MD5 and not by the request's signature. On when absent. */
   readonly signPayload?: boolean | undefined;
   /** Such as STANDARD_IA; the bucket's default when absent. */
   readonly storageClass?: string | undefined;
@@ -57,7 +58,7 @@ export interface S3ReplicaOptions extends CommonReplicaOptions {
   readonly sseCustomerKey?: string | undefined;
   /** Encryption with a key of the provider's key service (SSE-KMS). */
   readonly sseKmsKeyId?: string | undefined;
-  /** Least size of a part of a multipart upload, 5 MiB to 5 GiB; grows with the object; 5 MiB when absent. */
+  /** Least size of a part of a multipart upload, 5 MiB to 5 GiB; grows with the object; 8 MiB when absent. */
   readonly partSizeBytes?: number | undefined;
   /** Parts that are uploaded at the same time, 1 to 16; 4 when absent. */
   readonly concurrency?: number | undefined;

@@ -59,9 +59,11 @@ export class FileStore implements Store {
     }
     const buffer = Buffer.allocUnsafeSlow(readSizeBytes);
     try {
-      for (let offset = options.offset ?? 0; ;) {
+      const { endOffset = Infinity } = options;
+      for (let offset = options.offset ?? 0; offset < endOffset;) {
         throwIfAborted(options.signal, `reading ${path}`);
-        const { bytesRead } = await readInto(file, buffer, offset, path);
+        const piece = buffer.subarray(0, Math.min(buffer.byteLength, endOffset - offset));
+        const { bytesRead } = await readInto(file, piece, offset, path);
         if (bytesRead === 0) return;
         yield buffer.subarray(0, bytesRead);
         offset += bytesRead;
@@ -146,6 +148,10 @@ export class FileStore implements Store {
       removed.push(key);
     });
     return removed.toSorted();
+  }
+
+  removeUnfinished(prefix: string): Promise<string[]> {
+    return this.removeTemporaries(prefix);
   }
 
   /** Removes a file, or a folder with all that is in it. One that is already gone is not an error. */

@@ -26,6 +26,7 @@ export async function untilAborted<T>(
   }
 }
 
-function aborted(signal: AbortSignal, operation: string): LitestreamError {
-  return new LitestreamError("ABORTED", `${operation} was interrupted`, { cause: signal.reason });
+/** What is thrown once `signal` was given. */
+export function aborted(signal: AbortSignal | undefined, operation: string): LitestreamError {
+  return new LitestreamError("ABORTED", `${operation} was interrupted`, { cause: signal?.reason });
 }

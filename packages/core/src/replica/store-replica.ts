@@ -5,6 +5,7 @@
 import { errorMessage, LitestreamError } from "../errors.ts";
 import type { EmitEvent } from "../events.ts";
 import type { Generation } from "../generation.ts";
+import { heavyWork } from "../heavy-work.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "../layout/objects.ts";
 import type { StoreReplicaReader } from "../layout/reader.ts";
 import { comparePositions, type Position, samePosition, type WalIndex, walIndex } from "../position.ts";
@@ -19,6 +20,9 @@ import type { Replica } from "./replica.ts";
 
 /** Generations that one sync may begin because the replica cannot go on with the current one. */
 const generationsPerSyncMax = 3;
+
+/** What a snapshot under way holds: a block of 4 MiB that is read, as it is compressed, and as it is written. */
+const snapshotBufferBytes = 12 * 1024 * 1024;
 
 export interface StoreReplicaParts {
   /** `file`, `s3` and others. */
@@ -205,7 +209,10 @@ export class StoreReplica implements Replica<WalSource> {
     if (this.#generation !== generation) {
       this.#forget();
       const hasSnapshot = (await this.#writer.newestSnapshot(generation, signal)) !== undefined;
-      if (!hasSnapshot) await this.#snapshot(generation, count, signal);
+      if (!hasSnapshot) {
+        const request = { db: this.db.path, bufferBytes: snapshotBufferBytes, signal };
+        await heavyWork.run(request, () => this.#snapshot(generation, count, signal));
+      }
       this.#generation = generation;
     }
     const position = await this.#replicateWal(captured.position, count, signal);

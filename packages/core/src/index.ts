@@ -51,7 +51,7 @@ export type {
   ValidationResult,
 } from "./status.ts";
 export { type Generation, isGeneration, parseGeneration } from "./generation.ts";
-export type { GenerationReason } from "./generation-reason.ts";
+export { type GenerationReason, generationReasons } from "./generation-reason.ts";
 export {
   comparePositions,
   formatPosition,

@@ -28,6 +28,8 @@ export class Engine implements DatabaseEngine {
   /** Why the database is waited for; undefined while it is not. */
   #waitingFor: string | undefined;
   #syncCount = 0;
+  /** The last look at the WAL failed. */
+  #captureFails = false;
   #capturedAtMs = 0;
   #pending: ReturnType<typeof setTimeout> | undefined;
   #capturing: Promise<void> = Promise.resolve();
@@ -83,7 +85,11 @@ export class Engine implements DatabaseEngine {
       position: captured,
       ...this.#db.sizes(),
       syncCount: this.#syncCount,
-      replicas: this.#progress.status((position) => this.#db.capturedBytesAfter(position), nowMs),
+      replicas: this.#progress.status(
+        this.#captureFails ? undefined : this.#db.captured(),
+        (position) => this.#db.capturedBytesAfter(position),
+        nowMs,
+      ),
     };
   }
 
@@ -229,7 +235,9 @@ export class Engine implements DatabaseEngine {
 
   #capture(): void {
     this.#syncCount++;
+    this.#captureFails = true;
     this.#db.sync();
+    this.#captureFails = false;
   }
 
   /** Never rejects: what fails is an event, and is tried again at the next change or poll. */
@@ -239,6 +247,7 @@ export class Engine implements DatabaseEngine {
       this.#capture();
       this.#releaseShadow();
     } catch (error) {
+      this.#captureFails = true;
       this.#emit({ type: "error", operation: "sync", error });
     } finally {
       this.#capturedAtMs = performance.now();

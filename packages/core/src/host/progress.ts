@@ -3,6 +3,7 @@ import type { LitestreamEventBody } from "../events.ts";
 import type { Generation } from "../generation.ts";
 import { comparePositions, formatPosition, type Position } from "../position.ts";
 import type { ReplicaStatus } from "../status.ts";
+import type { CapturedPosition } from "../wal-source.ts";
 import { type ReplicaIdentity, ReplicaProgress } from "./replica-progress.ts";
 
 interface Awaited {
@@ -30,11 +31,18 @@ export class Progress {
     if (isNew || event.type === "replica-sync") this.#settle();
   }
 
-  /** @param lagBytesAt captured WAL after a position */
-  status(lagBytesAt: (position: Position) => number | undefined, nowMs: number): ReplicaStatus[] {
+  /**
+   * @param captured how far capture came by its last look, if that did not fail
+   * @param lagBytesAt captured WAL after a position
+   */
+  status(
+    captured: CapturedPosition | undefined,
+    lagBytesAt: (position: Position) => number | undefined,
+    nowMs: number,
+  ): ReplicaStatus[] {
     return this.#replicas.map((replica) => {
       const { position } = replica;
-      return replica.status(position === undefined ? undefined : lagBytesAt(position), nowMs);
+      return replica.status(captured, position === undefined ? undefined : lagBytesAt(position), nowMs);
     });
   }
 

@@ -1,7 +1,8 @@
 import { errorMessage, LitestreamError } from "../errors.ts";
 import type { LitestreamEventBody } from "../events.ts";
-import { comparePositions, type Position } from "../position.ts";
+import { comparePositions, type Position, samePosition } from "../position.ts";
 import type { LastSnapshot, ReplicaFailure, ReplicaStatus, ValidationResult } from "../status.ts";
+import type { CapturedPosition } from "../wal-source.ts";
 
 export interface ReplicaIdentity {
   readonly name: string;
@@ -66,14 +67,20 @@ export class ReplicaProgress {
     }
   }
 
-  /** @param lagBytes captured WAL between its position and where capture stands */
-  status(lagBytes: number | undefined, nowMs: number): ReplicaStatus {
-    const sinceMs = this.#behindSinceMs;
+  /**
+   * @param captured how far capture came by its last look, if that did not fail
+   * @param lagBytes captured WAL between its position and where capture stands
+   */
+  status(captured: CapturedPosition | undefined, lagBytes: number | undefined, nowMs: number): ReplicaStatus {
+    const hasAll =
+      captured !== undefined && this.#position !== undefined && samePosition(captured.position, this.#position);
+    // What was committed since a capture that fails, or that is not tried, cannot be known.
+    const sinceMs = hasAll ? undefined : (this.#behindSinceMs ?? this.#asOfMs);
     const lagMs = this.#position === undefined ? undefined : sinceMs === undefined ? 0 : Math.max(0, nowMs - sinceMs);
     return {
       ...this.#identity,
       position: this.#position,
-      asOfMs: this.#asOfMs,
+      asOfMs: hasAll ? Math.max(captured.asOfMs, this.#asOfMs ?? 0) : this.#asOfMs,
       lagMs,
       lagBytes,
       failure: this.#failure,

@@ -1,13 +1,11 @@
+import type { Command } from "./invoke.ts";
 import { didYouMean } from "./nearest.ts";
 import { UsageError } from "./usage-error.ts";
-
-/** Runs a command on the arguments after its name, and resolves to the exit code. */
-export type RunCommand = (args: readonly string[]) => Promise<number>;
 
 export interface CommandEntry {
   readonly summary: string;
   /** Commands are loaded when they run: `version` shall not wait for SQLite. */
-  readonly load: () => Promise<RunCommand>;
+  readonly load: () => Promise<Command>;
 }
 
 const commands: ReadonlyMap<string, CommandEntry> = new Map([
@@ -15,30 +13,33 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map([
     "replicate",
     {
       summary: "replicates databases continuously, until it is stopped",
-      load: async () => (await import("./commands/replicate.ts")).replicate,
+      load: async () => (await import("./commands/replicate.ts")).replicateCommand,
     },
   ],
   [
     "restore",
     {
       summary: "recovers a database from a replica",
-      load: async () => (await import("./commands/restore.ts")).restore,
+      load: async () => (await import("./commands/restore.ts")).restoreCommand,
     },
   ],
   [
     "verify",
     {
       summary: "reads all of a replica and says what can be restored",
-      load: async () => (await import("./commands/verify.ts")).verify,
+      load: async () => (await import("./commands/verify.ts")).verifyCommand,
     },
   ],
   [
     "version",
-    { summary: "prints the version", load: async () => (await import("./commands/version.ts")).printVersion },
+    { summary: "prints the version", load: async () => (await import("./commands/version.ts")).versionCommand },
   ],
   [
     "help",
-    { summary: "shows this, or the help of a command", load: async () => (await import("./commands/help.ts")).help },
+    {
+      summary: "shows this, or the help of a command",
+      load: async () => (await import("./commands/help.ts")).helpCommand,
+    },
   ],
 ]);
 
@@ -47,7 +48,7 @@ export function commandEntries(): Iterable<[string, CommandEntry]> {
 }
 
 /** @throws UsageError for a command that does not exist. */
-export async function loadCommand(name: string): Promise<RunCommand> {
+export async function loadCommand(name: string): Promise<Command> {
   const entry = commands.get(name);
   if (entry !== undefined) return entry.load();
   const guess = didYouMean(name, commands.keys()) || '; run "litestream help" for those there are';

@@ -10,6 +10,14 @@ export interface CommandHelp {
   readonly examples: readonly { readonly purpose: string; readonly command: string }[];
 }
 
+/** A command: what it takes, as its `-help`, the shells' completions and the manual page need it, and what it does. */
+export interface Command {
+  readonly flags: ArgsDef;
+  readonly help: CommandHelp;
+  /** Takes the arguments after the command's name, and resolves to the exit code. */
+  readonly run: (args: readonly string[]) => Promise<number>;
+}
+
 /** Runs a command on its arguments, or shows its help. Resolves to the exit code that the command returns. */
 export async function invoke<T extends ArgsDef>(
   name: string,

@@ -8,11 +8,9 @@ async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   try {
     if (name === undefined) return (await import("./commands/help.ts")).missingCommand();
-    if (/^--?(?:h|help)$/.test(name)) return await (await loadCommand("help"))(rest);
-    if (/^--?(?:v|version)$/.test(name)) return await (await loadCommand("version"))(rest);
-    return await (
-      await loadCommand(name)
-    )(rest);
+    if (/^--?(?:h|help)$/.test(name)) return await (await loadCommand("help")).run(rest);
+    if (/^--?(?:v|version)$/.test(name)) return await (await loadCommand("version")).run(rest);
+    return await (await loadCommand(name)).run(rest);
   } catch (error) {
     printError(describeError(error));
     const stack = debugStack(error);

@@ -1,8 +1,6 @@
-import { readFileSync } from "node:fs";
-
-/** The version of this package, from its package.json beside `src` or `dist`. */
+/** The version of this package. Its package.json is read by `require`, so that a bundler embeds it. */
 export function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const manifest: unknown = require("../package.json");
   if (typeof manifest === "object" && manifest !== null && "version" in manifest) return String(manifest.version);
   throw new TypeError("package.json has no version");
 }

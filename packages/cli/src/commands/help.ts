@@ -1,16 +1,22 @@
 import { commandEntries, loadCommand } from "../commands.ts";
+import type { Command } from "../invoke.ts";
 import { printError, printOut } from "../output.ts";
 
 /** `litestream help [COMMAND]` */
-export async function help(args: readonly string[]): Promise<number> {
+async function help(args: readonly string[]): Promise<number> {
   const [name] = args.filter((arg) => !arg.startsWith("-"));
   if (name === undefined || name === "help") {
     printOut(overview());
     return 0;
   }
-  const run = await loadCommand(name);
-  return run(["-help"]);
+  return (await loadCommand(name)).run(["-help"]);
 }
+
+export const helpCommand: Command = {
+  flags: {},
+  help: { about: "Shows what there is, or what a command takes.", usages: ["[COMMAND]"], examples: [] },
+  run: help,
+};
 
 /** `litestream` alone: nothing was asked for, which a script should notice. */
 export function missingCommand(): number {

@@ -2,7 +2,7 @@ import { Litestream, type LitestreamEvent } from "@litestream/core";
 import { defineCommand } from "citty";
 import { type Config, type DatabaseConfig, type ReplicaConfig, defaultConfigPath } from "../config.ts";
 import { configFlags } from "../flags.ts";
-import { type CommandHelp, invoke } from "../invoke.ts";
+import { type Command, type CommandHelp, invoke } from "../invoke.ts";
 import { Log } from "../log.ts";
 import { printError } from "../output.ts";
 import { expandPath } from "../paths.ts";
@@ -113,6 +113,8 @@ const help: CommandHelp = {
   ],
 };
 
-export function replicate(args: readonly string[]): Promise<number> {
-  return invoke("replicate", command, flags, help, args);
-}
+export const replicateCommand: Command = {
+  flags,
+  help,
+  run: (args) => invoke("replicate", command, flags, help, args),
+};

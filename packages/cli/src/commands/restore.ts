@@ -18,7 +18,7 @@ import { defineCommand } from "citty";
 import { formatDurationMs } from "../duration.ts";
 import { configFlags } from "../flags.ts";
 import { Interrupt, signalExitCode } from "../interrupt.ts";
-import { type CommandHelp, invoke } from "../invoke.ts";
+import { type Command, type CommandHelp, invoke } from "../invoke.ts";
 import { newestReplica } from "../newest-replica.ts";
 import { oneLine, printError, printOut } from "../output.ts";
 import { parseProgressMode, Progress, type ProgressMode } from "../progress.ts";
@@ -358,6 +358,8 @@ const help: CommandHelp = {
   ],
 };
 
-export function restore(args: readonly string[]): Promise<number> {
-  return invoke("restore", commandOf(args), flags, help, args);
-}
+export const restoreCommand: Command = {
+  flags,
+  help,
+  run: (args) => invoke("restore", commandOf(args), flags, help, args),
+};

@@ -11,7 +11,7 @@ import {
 import { defineCommand } from "citty";
 import { configFlags } from "../flags.ts";
 import { Interrupt, signalExitCode } from "../interrupt.ts";
-import { type CommandHelp, invoke } from "../invoke.ts";
+import { type Command, type CommandHelp, invoke } from "../invoke.ts";
 import { oneLine, printError, printOut } from "../output.ts";
 import { parseProgressMode, Progress } from "../progress.ts";
 import { findRestoreTarget } from "../restore-target.ts";
@@ -197,6 +197,4 @@ const help: CommandHelp = {
   ],
 };
 
-export function verify(args: readonly string[]): Promise<number> {
-  return invoke("verify", command, flags, help, args);
-}
+export const verifyCommand: Command = { flags, help, run: (args) => invoke("verify", command, flags, help, args) };

@@ -1,5 +1,5 @@
 import { defineCommand } from "citty";
-import { type CommandHelp, invoke } from "../invoke.ts";
+import { type Command, type CommandHelp, invoke } from "../invoke.ts";
 import { printOut } from "../output.ts";
 import { UsageError } from "../usage-error.ts";
 import { version } from "../version.ts";
@@ -17,6 +17,8 @@ const command = defineCommand({
 
 const about: CommandHelp = { about: "Prints the version of this command.", usages: [""], examples: [] };
 
-export function printVersion(args: readonly string[]): Promise<number> {
-  return invoke("version", command, flags, about, args);
-}
+export const versionCommand: Command = {
+  flags,
+  help: about,
+  run: (args) => invoke("version", command, flags, about, args),
+};

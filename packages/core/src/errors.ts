@@ -1,27 +1,31 @@
 /** Stable identifiers, one for each way in which an operation can fail. Safe to switch on. */
-export type ErrorCode =
-  | "ABORTED"
-  | "BACKUP_DAMAGED"
-  | "BACKUP_INCOMPLETE"
-  | "CONFIG_INVALID"
-  | "DATABASE_BUSY"
-  | "DATABASE_IN_USE"
-  | "DATABASE_INVALID"
-  | "DATABASE_MISSING"
-  | "DATABASE_UNAVAILABLE"
-  | "FORMAT_INVALID"
-  | "GENERATION_BROKEN"
-  | "NO_BACKUP"
-  | "NO_SUCH_POINT"
-  | "NOT_SUPPORTED"
-  | "OBJECT_CHANGED"
-  | "OBJECT_MISSING"
-  | "OUTPUT_EXISTS"
-  | "OUTPUT_UNAVAILABLE"
-  | "REPLICA_IN_USE"
-  | "REPLICA_UNAVAILABLE"
-  | "SHADOW_DAMAGED"
-  | "SHADOW_UNAVAILABLE";
+export const errorCodes = [
+  "ABORTED",
+  "BACKUP_DAMAGED",
+  "BACKUP_INCOMPLETE",
+  "CONFIG_INVALID",
+  "DATABASE_BUSY",
+  "DATABASE_IN_USE",
+  "DATABASE_INVALID",
+  "DATABASE_MISSING",
+  "DATABASE_UNAVAILABLE",
+  "ENGINE_ENDED",
+  "FORMAT_INVALID",
+  "GENERATION_BROKEN",
+  "NO_BACKUP",
+  "NO_SUCH_POINT",
+  "NOT_SUPPORTED",
+  "OBJECT_CHANGED",
+  "OBJECT_MISSING",
+  "OUTPUT_EXISTS",
+  "OUTPUT_UNAVAILABLE",
+  "REPLICA_IN_USE",
+  "REPLICA_UNAVAILABLE",
+  "SHADOW_DAMAGED",
+  "SHADOW_UNAVAILABLE",
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
 
 /** Where an error happened, as far as it is known. */
 export interface ErrorDetails {

@@ -1,13 +1,19 @@
 import { resolve } from "node:path";
 import type { LitestreamEvent } from "./events.ts";
 import type { DatabaseEngine, OfReplica, RetentionRun, Waiting } from "./host/database-engine.ts";
+import { ChildEngine } from "./host/child-engine.ts";
 import { Engine } from "./host/engine.ts";
+import type { EngineOptions } from "./host/protocol.ts";
+import { takeOverIfChild } from "./host/take-over.ts";
 import type { LitestreamOptions } from "./litestream-options.ts";
 import type { Position } from "./position.ts";
 import type { DatabaseStatus, LastSnapshot, RetentionResult, ValidationResult } from "./status.ts";
 
-/** Where the engine runs: `inline`, in this process. */
-export type EngineKind = "inline";
+/**
+ * Where the engine runs. `child`, the default: in a process of its own, one for all databases of the application.
+ * `inline`: in this process, whose file locks it then shares (docs/library.md says what that forbids).
+ */
+export type EngineKind = "child" | "inline";
 
 /**
  * Replicates one database for as long as it is started:
@@ -25,7 +31,11 @@ export class Litestream {
   constructor(options: LitestreamOptions & { readonly engine?: EngineKind | undefined }) {
     this.path = resolve(options.path);
     if (options.onEvent !== undefined) this.subscribe(options.onEvent);
-    this.#engine = new Engine({ ...options, path: this.path, onEvent: (event) => this.#tell(event) });
+    const { engine = "child", onEvent: _, ...others } = options;
+    const engineOptions = withAbsolutePaths(others);
+    const tell = (event: LitestreamEvent): void => this.#tell(event);
+    this.#engine =
+      engine === "inline" ? new Engine({ ...engineOptions, onEvent: tell }) : new ChildEngine(engineOptions, tell);
   }
 
   /**
@@ -131,3 +141,18 @@ export class Litestream {
     }
   }
 }
+
+/** The application may change its working directory before they are used. */
+function withAbsolutePaths(options: EngineOptions): EngineOptions {
+  const { path, metaPath, replicas } = options;
+  return {
+    ...options,
+    path: resolve(path),
+    metaPath: metaPath === undefined ? undefined : resolve(metaPath),
+    replicas: replicas.map((replica) =>
+      replica.type === undefined || replica.type === "file" ? { ...replica, path: resolve(replica.path) } : replica,
+    ),
+  };
+}
+
+takeOverIfChild();

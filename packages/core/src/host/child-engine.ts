@@ -100,7 +100,7 @@ export class ChildEngine implements DatabaseEngine, HostedDatabase {
   }
 
   closeNow(): void {
-    void this.#leave();
+    this.#leave().catch(reportError);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -122,7 +122,7 @@ export class ChildEngine implements DatabaseEngine, HostedDatabase {
   }
 
   onRestart(): void {
-    if (this.#id !== undefined && this.#stopping === undefined) void this.#resume(this.#id);
+    if (this.#id !== undefined && this.#stopping === undefined) this.#resume(this.#id).catch(reportError);
   }
 
   async #start(signal: AbortSignal | undefined): Promise<void> {

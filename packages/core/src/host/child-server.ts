@@ -60,11 +60,11 @@ class ChildServer {
     process.on("uncaughtException", onCrash);
     process.on("unhandledRejection", onCrash);
     process.on("message", (message: unknown) => this.#take(parseRequest(message)));
-    process.on("disconnect", () => void this.#end());
+    process.on("disconnect", () => this.#endAfterLastSync());
     // Where a third process holds the channel's other end, only this tells that the parent is gone.
     const parent = process.ppid;
     setInterval(() => {
-      if (process.ppid !== parent) void this.#end();
+      if (process.ppid !== parent) this.#endAfterLastSync();
     }, 1000);
     this.#send({ type: "ready" });
   }
@@ -167,12 +167,11 @@ class ChildServer {
   }
 
   /** The application is gone. Nobody is left to hear of a failure: the next run goes on where this one stopped. */
-  async #end(): Promise<void> {
+  #endAfterLastSync(): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
     const stopped = Promise.allSettled([...this.#engines.values()].map((engine) => engine.stop()));
-    await Promise.race([stopped, Bun.sleep(lastSyncMs)]);
-    this.#exit(0);
+    Promise.race([stopped, Bun.sleep(lastSyncMs)]).then(() => this.#exit(0), reportError);
   }
 
   #crash(error: unknown): void {

@@ -2,9 +2,9 @@
  * How the child process is started, and how it knows that it is one:
  *
  * - From the package's files, in a checkout or installed, it is `child-main` beside this file.
- * - In the output of `bun build` there is no such file, and in an executable of `bun build --compile` no file at all. There
- *   the program itself is started again, with `childMarker` in its environment; when it comes to this package, it stays
- *   there (take-over.ts), and nothing of the application that comes after is run.
+ * - In the output of `bun build` there is no such file, and in an executable of `bun build --compile` no file at all.
+ *   There the program itself is started again, with `childMarker` in its environment; when it comes to this package,
+ *   it stays there (take-over.ts), and nothing of the application that comes after is run.
  */
 import { existsSync } from "node:fs";
 import { devNull } from "node:os";

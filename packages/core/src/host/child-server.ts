@@ -1,6 +1,7 @@
 /**
- * The child process: runs an engine for each database of the application, and does what it is asked. It lives as long as
- * the application's process, whose end it notices as the end of their channel. Then it has `lastSyncMs` for a last sync.
+ * The child process: runs an engine for each database of the application, and does what it is asked. It lives as long
+ * as the application's process, whose end it notices as the end of their channel. Then it has `lastSyncMs` for a last
+ * sync.
  */
 import { isLitestreamError } from "../errors.ts";
 import type { LitestreamEvent } from "../events.ts";

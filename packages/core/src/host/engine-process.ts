@@ -126,7 +126,7 @@ export class EngineProcess {
     return new LitestreamError("ENGINE_ENDED", `the child process that replicates ended ${how}`, {
       hint: this.#isReady
         ? "It is started again by itself."
-        : "In a bundle or an executable, import @litestream/core before anything that begins to work when it is imported.",
+        : "In a bundle or an executable, import @litestream/core before what begins to work when it is imported.",
       ...(this.#crash === undefined ? {} : { cause: this.#crash }),
     });
   }

@@ -1,7 +1,7 @@
 /**
- * In a bundle or an executable the child process runs the application's own program (child-command.ts), up to here. What
- * is thrown ends the evaluation of its modules, so that nothing of the application runs that comes after. No `await`
- * at the top level: it would forbid `require`, and bundles in bytecode.
+ * In a bundle or an executable the child process runs the application's own program (child-command.ts), up to here.
+ * What is thrown ends the evaluation of its modules, so that nothing of the application runs that comes after. No
+ * `await` at the top level: it would forbid `require`, and bundles in bytecode.
  */
 import { isChild } from "./child-command.ts";
 import { serve } from "./child-server.ts";

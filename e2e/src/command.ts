@@ -3,8 +3,18 @@ import { PeakMemory } from "./peak-memory.ts";
 
 const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
 
-/** How the command is started, whatever Bun runs us; arguments follow. */
-export const commandLine: readonly string[] = [process.execPath, main];
+/**
+ * How the command is started; arguments follow. By default it is this checkout's, run by the Bun that runs us. Where
+ * LITESTREAM_COMMAND is set, a list of words in JSON, it is another one: what was packed, or compiled.
+ */
+export const commandLine: readonly string[] = commandFromEnvironment() ?? [process.execPath, main];
+
+function commandFromEnvironment(): readonly string[] | undefined {
+  const words: unknown = JSON.parse(process.env["LITESTREAM_COMMAND"] ?? "null");
+  if (words === null) return undefined;
+  if (Array.isArray(words) && words.length > 0 && words.every((word) => typeof word === "string")) return words;
+  throw new TypeError("LITESTREAM_COMMAND has to be a list of words, in JSON");
+}
 
 /** The environment of a command that shall not read a configuration file of the machine's own. */
 export function commandEnvironment(): Record<string, string | undefined> {

@@ -61,6 +61,7 @@ interface Manifest {
   readonly name?: string;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
 /** For each package, those of this project that its src may import; its tests may use the testkit too. */
@@ -99,7 +100,7 @@ export function findWrongPackages(files: readonly SourceFile[]): string[] {
       const directions = packageDirections[home];
       if (ours && isSource && directions !== undefined && !directions.includes(name)) {
         found.push(`${where} imports ${name}, which ${home} must not know`);
-      } else if (manifest.dependencies?.[name] === undefined) {
+      } else if (manifest.dependencies?.[name] === undefined && manifest.peerDependencies?.[name] === undefined) {
         if (isSource) found.push(`${where} imports ${name}, which ${home}/package.json does not declare`);
         else if (manifest.devDependencies?.[name] === undefined) {
           found.push(`${where} imports ${name}, which ${home}/package.json does not declare, not even for development`);

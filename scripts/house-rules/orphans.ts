@@ -19,6 +19,11 @@ const entries = [
   "packages/cli/src/main.ts",
   "packages/core/test/fuzz/main.ts",
   "e2e/src/demo.ts",
+  "scripts/distribution/build-command.ts",
+  "scripts/distribution/container-tree.ts",
+  "scripts/distribution/executable.ts",
+  "scripts/distribution/pack.ts",
+  "scripts/distribution/try.ts",
   "scripts/test.ts",
   "scripts/unit-tests.ts",
 ];

@@ -1,7 +1,9 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-const main = join(import.meta.dirname, "../src/main.ts");
+const checkout = [process.execPath, join(import.meta.dirname, "../src/main.ts")];
+/** LITESTREAM_COMMAND, a list of words in JSON, names another command to be tested than that of this checkout. */
+const command = (JSON.parse(process.env["LITESTREAM_COMMAND"] ?? "null") as string[] | null) ?? checkout;
 
 export interface Outcome {
   readonly stdout: string;
@@ -12,7 +14,7 @@ export interface Outcome {
 /** The command under the environment of the tests, without a configuration file of the machine's own. */
 function spawn(args: readonly string[]): Bun.Subprocess<"ignore", "pipe", "pipe"> {
   const env = { ...process.env, LITESTREAM_CONFIG: "/nonexistent/litestream.yml", LITESTREAM_DEBUG: "" };
-  return Bun.spawn([process.execPath, main, ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe", env });
+  return Bun.spawn([...command, ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe", env });
 }
 
 /** Runs the command to its end. */

@@ -1,2 +1,9 @@
-export { metricNames } from "./names.ts";
-export { metricsObserver } from "./observer.ts";
+export { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
+export { metricsObserver, observe, type Observation, type ObserveOptions } from "./observe.ts";
+export type { Observed } from "./observed.ts";
+export { type Definition, definitions as metricDefinitions, type MetricKey } from "./names.ts";
+export { collectProcessMetrics } from "./process-metrics.ts";
+export { openMetricsContentType, openMetricsText } from "./openmetrics.ts";
+export type { HttpLimits } from "./serve/http-server.ts";
+export { serve, type ServeOptions, type StatusServer } from "./serve/serve.ts";
+export type { DatabaseDocument, StatusDocument } from "./serve/status-document.ts";

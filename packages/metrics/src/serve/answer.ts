@@ -1,0 +1,67 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+
+export interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const gzipSizeBytesMin = 1024;
+const compress = promisify(gzip);
+
+/** A page may load from here alone, and nobody may frame it, or read it from another site. */
+const securityHeaders: Readonly<Record<string, string>> = {
+  "Content-Security-Policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+};
+
+export function text(status: number, body: string): Answer {
+  return { status, type: "text/plain; charset=utf-8", body: `${body}\n` };
+}
+
+export function json(status: number, value: object): Answer {
+  return { status, type: "application/json", body: `${JSON.stringify(value)}\n` };
+}
+
+/** @param withinMs for the client to take it */
+export async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: Answer,
+  withinMs: number,
+): Promise<void> {
+  const headers: Record<string, string> = {
+    ...securityHeaders,
+    "Cache-Control": "no-store",
+    "Content-Type": answer.type,
+    ...answer.headers,
+  };
+  let body = typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body;
+  const takesGzip = /(?:^|[\s,])gzip\b(?!\s*;\s*q=0(?:\.0*)?(?:,|$))/.test(request.headers["accept-encoding"] ?? "");
+  if (takesGzip && body.byteLength >= gzipSizeBytesMin && headers["Content-Encoding"] === undefined) {
+    body = await compress(body, { level: 1 });
+    headers["Content-Encoding"] = "gzip";
+    headers["Vary"] = "Accept, Accept-Encoding";
+  }
+  const timer = setTimeout(() => response.destroy(), withinMs);
+  response.once("close", () => clearTimeout(timer));
+  response.writeHead(answer.status, { ...headers, "Content-Length": String(body.byteLength) });
+  response.end(request.method === "HEAD" ? undefined : body);
+}
+
+/** The header of a stream of server-sent events. */
+export function beginStream(response: ServerResponse): void {
+  response.writeHead(200, {
+    ...securityHeaders,
+    "Cache-Control": "no-store",
+    "Content-Type": "text/event-stream",
+  });
+}

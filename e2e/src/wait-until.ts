@@ -1,5 +1,3 @@
-const pollMs = 20;
-
 /**
  * Waits for what another process does without telling.
  * @throws Error naming `what`, once it has taken longer than `deadlineMs`
@@ -8,6 +6,7 @@ export async function waitUntil(
   what: string,
   isSo: () => boolean | Promise<boolean>,
   deadlineMs = 30_000,
+  pollMs = 20,
 ): Promise<void> {
   const untilMs = performance.now() + deadlineMs;
   while (!(await isSo())) {

@@ -1,0 +1,61 @@
+import { join } from "node:path";
+import type { LoadSize } from "./transaction.ts";
+
+export interface LoadTask {
+  /** Made by `prepareLoad`. */
+  readonly path: string;
+  readonly size: LoadSize;
+  /** How long to write; null for as long as the transactions take. */
+  readonly seconds: number | null;
+  readonly transactions?: number;
+  /** Transactions per second; undefined for one after the other. */
+  readonly perSecond?: number;
+  readonly synchronous: "NORMAL" | "FULL";
+  /** Pages after which the writer checkpoints by itself: 0 leaves it to the replicator. */
+  readonly autocheckpointPages: number;
+  /** Keeps the database open until it is stopped. */
+  readonly holds: boolean;
+}
+
+export interface LoadReport {
+  /** Of each transaction, from the first on: milliseconds since 1970. */
+  readonly committedAtMs: readonly number[];
+  /** How long each took. */
+  readonly latencyUs: readonly number[];
+  readonly seconds: number;
+}
+
+/** What a workload says of its load; the rest is as Litestream's documentation advises. */
+export type LoadOptions = Pick<LoadTask, "path" | "size" | "seconds"> & Partial<LoadTask>;
+
+/** A writer in a process of its own. Disposal ends it. */
+export class Load implements AsyncDisposable {
+  readonly #child: Bun.Subprocess<"ignore", "pipe", "inherit">;
+  readonly #report: Promise<LoadReport>;
+
+  constructor(options: LoadOptions) {
+    const task: LoadTask = { synchronous: "NORMAL", autocheckpointPages: 0, holds: true, ...options };
+    const script = join(import.meta.dirname, "load-process.ts");
+    this.#child = Bun.spawn([process.execPath, script, JSON.stringify(task)], { stdio: ["ignore", "pipe", "inherit"] });
+    this.#report = this.#firstLine();
+  }
+
+  /** Resolves when the last transaction is committed. */
+  done(): Promise<LoadReport> {
+    return this.#report;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGTERM");
+    await this.#child.exited;
+  }
+
+  async #firstLine(): Promise<LoadReport> {
+    let line = "";
+    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
+      line += text;
+      if (line.endsWith("\n")) return JSON.parse(line) as LoadReport;
+    }
+    throw new Error(`the writer ended with exit code ${await this.#child.exited} before its report`);
+  }
+}

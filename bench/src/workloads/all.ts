@@ -1,0 +1,21 @@
+import { catchUp } from "./catch-up.ts";
+import { commitLag } from "./commit-lag.ts";
+import { firstSnapshot } from "./first-snapshot.ts";
+import { idle } from "./idle.ts";
+import { sizeOnDisk } from "./size-on-disk.ts";
+import { startUp } from "./start-up.ts";
+import { transactionCost } from "./transaction-cost.ts";
+import type { Workload } from "./workload.ts";
+import { writerSpeed } from "./writer-speed.ts";
+
+/** In the order of docs/benchmarks.md. */
+export const workloads: readonly Workload[] = [
+  commitLag,
+  transactionCost,
+  catchUp,
+  writerSpeed,
+  firstSnapshot,
+  idle,
+  startUp,
+  sizeOnDisk,
+];

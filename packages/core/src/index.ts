@@ -14,6 +14,11 @@ export type {
 } from "./replica-options.ts";
 export { parseReplicaUrl } from "./store/replica-url.ts";
 export { openReplica } from "./open-replica.ts";
+export { registeredSchemes, registerStore, type StoreContext, type StoreFactory } from "./store/registry.ts";
+export { openStore, type OpenStoreOptions } from "./store/open-store.ts";
+export type { RequestRecord } from "./store/s3/client.ts";
+export type { ConditionalStore, PutOptions, ReadableStore, ReadOptions, Store, StoreEntry } from "./store/store.ts";
+export { MemoryStore } from "./store/memory.ts";
 export {
   type LtxRestoreResult,
   planRestore,

@@ -1,7 +1,7 @@
-import { LitestreamError } from "../errors.ts";
 import type { EmitEvent } from "../events.ts";
 import { FileReplica } from "../replica/file-replica.ts";
 import type { Replica } from "../replica/replica.ts";
+import { SegmentsReplica } from "../replica/segments-replica.ts";
 import type { ReplicaOptions } from "../replica-options.ts";
 import type { WalSource } from "../wal-source.ts";
 import type { ReplicaDuties } from "./replica-duties.ts";
@@ -27,11 +27,7 @@ export function newReplica(
   emit: EmitEvent,
 ): EngineReplica {
   if (options.type === "s3" || options.type === "url" || options.layout === "segments") {
-    const what = options.type === "s3" ? "s3 replicas" : "replicas in the layout segments";
-    throw new LitestreamError("CONFIG_INVALID", `${db.path}: ${what} are not written yet`, {
-      path: db.path,
-      hint: "Replicate to a folder.",
-    });
+    return new SegmentsReplica(db, options, monitorEnabled, emit);
   }
   const { path, name, syncIntervalMs } = options;
   return new FileReplica(db, { path, name, monitorEnabled, syncIntervalMs }, emit);

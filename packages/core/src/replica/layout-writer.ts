@@ -100,4 +100,7 @@ export interface LayoutWriter {
     knownEnd: KnownEnd,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<FinishedWal, void, undefined>;
+
+  /** Lets others write: called when replication ends. Never rejects. Writing afterwards is allowed all the same. */
+  close?(): Promise<void>;
 }

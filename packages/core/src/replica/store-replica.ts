@@ -115,6 +115,7 @@ export class StoreReplica implements Replica<WalSource> {
   /** Resolves when superseded WAL has its last form, or that has failed, which is an event. */
   async settled(): Promise<void> {
     await this.#finishing;
+    await this.#openedWriter?.close?.();
   }
 
   /** One at a time: a second call begins after the first has ended. Superseded WAL takes its last form later. */

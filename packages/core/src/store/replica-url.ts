@@ -10,13 +10,14 @@
  */
 import { LitestreamError } from "../errors.ts";
 import type { ReplicaOptions, S3ReplicaOptions } from "../replica-options.ts";
+import { registeredSchemes } from "./registry.ts";
 import { matchProvider } from "./s3/providers.ts";
 
 /**
- * @param schemes what is registered besides `file` and `s3`
+ * @param schemes known besides `file` and `s3`: those of registered stores when absent
  * @throws LitestreamError CONFIG_INVALID; a password in the URL is not repeated in it
  */
-export function parseReplicaUrl(url: string, schemes: Iterable<string> = []): ReplicaOptions {
+export function parseReplicaUrl(url: string, schemes: Iterable<string> = registeredSchemes()): ReplicaOptions {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase();
   if (scheme === "file") return { type: "file", path: parseFilePath(url) };
   if (scheme === "s3") return parseS3Url(url);

@@ -13,13 +13,15 @@ const unitMs: Readonly<Record<string, number>> = {
 /** Timers of JavaScript take 31 bits of milliseconds, 24.8 days; a longer one would fire at once. */
 export const durationMsMax: number = 2 ** 31 - 1;
 
+export const durationPattern: RegExp = /^(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/;
+
 /**
  * Milliseconds of a duration as Go writes it (`1h30m`, `1.5s`, `100ms`, `0`), rounded up to a whole one; undefined when
  * `text` is none. Negative ones are none: nothing here waits for less than no time.
  */
 export function parseDurationMs(text: string): number | undefined {
   if (text === "0") return 0;
-  if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(text)) return undefined;
+  if (!durationPattern.test(text)) return undefined;
   let totalMs = 0;
   for (const [, number = "", unit = ""] of text.matchAll(/([\d.]+)([^\d.]+)/g)) {
     totalMs += Number(number) * (unitMs[unit] ?? Number.NaN);

@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { withoutSecrets } from "./secrets.ts";
 
 const stdoutFd = 1;
 const stderrFd = 2;
@@ -7,11 +8,11 @@ const stderrFd = 2;
 const blockedMsMax = 1000;
 
 export function printOut(text: string): void {
-  write(stdoutFd, `${text}\n`);
+  write(stdoutFd, `${withoutSecrets(text)}\n`);
 }
 
 export function printError(text: string): void {
-  write(stderrFd, `${text}\n`);
+  write(stderrFd, `${withoutSecrets(text)}\n`);
 }
 
 /** Control characters in a path or a message must neither break a line nor reach the terminal. */

@@ -1,8 +1,8 @@
 import { statSync } from "node:fs";
-import { type Config, type Environment, type ReplicaConfig, defaultConfigPath } from "./config.ts";
+import { type Config, type Environment, type ReplicaConfig, defaultConfigPath } from "./config/config.ts";
 import { didYouMean } from "./nearest.ts";
 import { canonicalPath, expandPath } from "./paths.ts";
-import { isUrl, parseReplicaLocation } from "./replica-url.ts";
+import { isUrl, parseReplica } from "./replica-url.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Where to restore from, and to. */
@@ -65,13 +65,12 @@ export async function findRestoreTarget(args: RestoreArguments): Promise<Restore
 
 /** The parser and the schema are loaded only for who has a configuration file. */
 async function readConfig(path: string, env: Environment | undefined): Promise<Config> {
-  const { readConfigFile } = await import("./config-file.ts");
+  const { readConfigFile } = await import("./config/config-file.ts");
   return readConfigFile(path, env);
 }
 
 function replicaTarget(source: string, outputPath: string | undefined, replicaName: string | undefined): RestoreTarget {
-  const location = parseReplicaLocation(source);
-  if (!location.ok) throw new UsageError(location.reason);
+  const replica = parseReplica(source);
   if (replicaName !== undefined) {
     throw new UsageError(
       `-replica ${replicaName} chooses among the replicas of a configured database, and ${source} is a replica itself`,
@@ -81,7 +80,7 @@ function replicaTarget(source: string, outputPath: string | undefined, replicaNa
   if (outputPath === undefined) {
     throw new UsageError("output path required", `Write litestream restore -o OUTPUT ${source}.`);
   }
-  return { replicas: [{ type: "file", name: "file", path: location.path }], outputPath: expandPath(outputPath) };
+  return { replicas: [{ ...replica, name: replica.type ?? "file" }], outputPath: expandPath(outputPath) };
 }
 
 function configuredTarget(

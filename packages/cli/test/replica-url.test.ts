@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseReplicaLocation } from "../src/replica-url.ts";
+import { parseReplica } from "../src/replica-url.ts";
 
-describe("parseReplicaLocation", () => {
+describe("parseReplica", () => {
   test.each([
     ["/backups/app", "/backups/app"],
     ["/backups//app/", "/backups/app"],
@@ -13,18 +13,17 @@ describe("parseReplicaLocation", () => {
     ["file://localhost/backups", "/backups"],
     ["file:///with space/100%25", "/with space/100%25"],
   ])("reads %s as %s", (text, path) => {
-    expect(parseReplicaLocation(text)).toEqual({ ok: true, path });
+    expect(parseReplica(text)).toEqual({ type: "file", path });
   });
 
   test.each([
     ["", "empty"],
-    ["s3://bucket/db", "s3 replicas are not in this version"],
+    ["s3://bucket/db", "s3 replicas are not here"],
     ["ftp://host/db", 'unknown replica type "ftp"'],
     ["file://backups/app", "file:///backups/app"],
     ["file://", "file:///PATH"],
     ["file:/backups", "file:///"],
   ])("refuses %p", (text, part) => {
-    const location = parseReplicaLocation(text);
-    expect(location.ok ? "accepted" : location.reason).toContain(part);
+    expect(() => parseReplica(text)).toThrow(part);
   });
 });

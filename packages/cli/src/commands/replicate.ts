@@ -1,6 +1,6 @@
 import { Litestream, type LitestreamEvent } from "@litestream/core";
 import { defineCommand } from "citty";
-import { type Config, type DatabaseConfig, type ReplicaConfig, defaultConfigPath } from "../config.ts";
+import { type Config, type DatabaseConfig, type ReplicaConfig, defaultConfigPath } from "../config/config.ts";
 import { configFlags } from "../flags.ts";
 import { type Command, type CommandHelp, invoke } from "../invoke.ts";
 import { Log } from "../log.ts";
@@ -63,7 +63,7 @@ async function configOf(
 ): Promise<Config> {
   const [dbPath, ...replicas] = others;
   if (dbPath === undefined) {
-    const { readConfigFile } = await import("../config-file.ts");
+    const { readConfigFile } = await import("../config/config-file.ts");
     return readConfigFile(configPath ?? defaultConfigPath(), expandEnv ? process.env : undefined);
   }
   if (configPath !== undefined) {

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { LitestreamError } from "@litestream/core";
-import { type Config, defaultConfigPath } from "../src/config.ts";
-import { parseConfig, readConfigFile } from "../src/config-file.ts";
+import { type Config, defaultConfigPath } from "../../src/config/config.ts";
+import { parseConfig, readConfigFile } from "../../src/config/config-file.ts";
 
 const name = "litestream.yml";
 

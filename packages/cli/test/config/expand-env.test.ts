@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { expandEnv } from "../src/expand-env.ts";
+import { expandEnv } from "../../src/config/expand-env.ts";
 
 const env = { DIR: "/data", NAME: "app", EMPTY: "" };
 

@@ -37,6 +37,6 @@ export class Interrupt implements Disposable {
 }
 
 /** As shells count: 128 and the number of the signal. */
-export function signalExitCode(signal: EndSignal): number {
+export function signalExitCode(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }

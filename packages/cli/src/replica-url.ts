@@ -1,4 +1,4 @@
-import { LitestreamError, type ReplicaOptions } from "@litestream/core";
+import { LitestreamError, parseReplicaUrl, type ReplicaOptions } from "@litestream/core";
 import { expandPath } from "./paths.ts";
 
 const otherTypes: ReadonlySet<string> = new Set(["abs", "gcs", "gs", "sftp", "nats", "oss", "webdav", "webdavs"]);
@@ -15,24 +15,19 @@ export function isUrl(text: string): boolean {
 }
 
 /**
- * The replica that an argument or a `url` names: a plain path, or a URL. As in Litestream, what follows `file://` is a
- * path and not percent-decoded; other than there, a host is refused, since `file://backups/app` is nearly always a
- * lost slash.
+ * The replica that an argument or a `url` names: a folder's path, or a URL as core reads it.
  * @throws LitestreamError CONFIG_INVALID
  */
 export function parseReplica(text: string): ReplicaOptions {
   if (text === "") throw invalid("the replica's path is empty");
-  const [, scheme, rest] = /^([\w+.-]+):\/\/(.*)$/s.exec(text) ?? [];
-  if (scheme === undefined || rest === undefined) {
+  const [, scheme] = /^([\w+.-]+):\/\//.exec(text) ?? [];
+  if (scheme === undefined) {
     if (text.startsWith("file:")) throw invalid(`a file URL begins with file:///: "${text}"`);
     return { type: "file", path: expandPath(text) };
   }
-  if (scheme !== "file") throw invalid(replicaTypeProblem(scheme));
-  const path = rest.startsWith("localhost/") ? rest.slice("localhost".length) : rest;
-  if (!path.startsWith("/")) {
-    throw invalid(`"${text}" names a host; write file:///${path || "PATH"} (three slashes) for a path`);
-  }
-  return { type: "file", path: expandPath(path) };
+  if (otherTypes.has(scheme)) throw invalid(replicaTypeProblem(scheme));
+  const replica = parseReplicaUrl(text);
+  return replica.type === "file" ? { ...replica, path: expandPath(replica.path) } : replica;
 }
 
 function invalid(why: string): LitestreamError {

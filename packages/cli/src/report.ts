@@ -3,7 +3,8 @@ import { oneLine } from "./output.ts";
 /** What any thrown value has to say to a person: what failed, then what to do. One line, or one for each problem. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(String(error));
-  if ("lines" in error && Array.isArray(error.lines)) return error.lines.map((line) => oneLine(String(line))).join("\n");
+  if ("lines" in error && Array.isArray(error.lines))
+    return error.lines.map((line) => oneLine(String(line))).join("\n");
   const hint = "hint" in error && typeof error.hint === "string" ? error.hint : undefined;
   return oneLine(withHint(error.message || error.name, hint));
 }

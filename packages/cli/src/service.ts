@@ -1,123 +1,123 @@
-import { formatPosition, type Position } from "@litestream/core";
 import { durationMsMax } from "./duration.ts";
+import type { ExecutedApp } from "./exec.ts";
 import { signalExitCode } from "./interrupt.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "./log/log.ts";
 import { printError } from "./output.ts";
 import { debugStack, describeError } from "./report.ts";
 
-/** What `Service` needs of core's `Litestream`. */
-export interface Engine {
+/** What `Service` runs. */
+export interface Running {
+  /** @throws what keeps it from starting; `stop` ends what was begun */
   start(): Promise<void>;
-  /** Resolves to the position that every replica has; undefined if the database never was there. */
-  stop(): Promise<Position | undefined>;
+  /** Ends after a last sync. False when that could not be brought to a good end; the log has said why. */
+  stop(): Promise<boolean>;
+  /** Closes the databases at once: however the process ends, Bun's own way out must find none open. */
   closeNow(): void;
+  /** The configuration is to be read again. */
+  reload(): Promise<void>;
+  /** Starts the application, if there is one to run. */
+  execute(): ExecutedApp | undefined;
 }
 
-export interface Managed {
-  readonly path: string;
-  readonly engine: Engine;
-}
-
-type StopSignal = "SIGINT" | "SIGTERM";
+/** Not everything is replicated: the log names what. */
+export const incompleteExitCode = 2;
 
 /**
- * Runs engines until a signal. However the process ends, SQLite's connections are closed first: Bun's own way out would
- * truncate the WAL through one that is still open, while others use it.
+ * Runs until a signal, or until the application ends. However the process ends, SQLite's connections are closed first:
+ * Bun's own way out would truncate the WAL through one that is still open, while others use it.
  */
 export class Service {
-  readonly #managed: readonly Managed[];
+  readonly #running: Running;
   readonly #log: Log;
+  #app: ExecutedApp | undefined;
 
-  constructor(managed: readonly Managed[], log: Log) {
-    this.#managed = managed;
+  constructor(running: Running, log: Log) {
+    this.#running = running;
     this.#log = log;
   }
 
   /** Resolves to the exit code, with everything closed. */
   async run(): Promise<number> {
-    const stopped = Promise.withResolvers<StopSignal>();
+    const stopped = Promise.withResolvers<NodeJS.Signals>();
+    using cleanUp = new DisposableStack();
+    const onEach = (names: readonly NodeJS.Signals[], listener: (signal: NodeJS.Signals) => void): void => {
+      for (const name of names) {
+        process.on(name, listener);
+        cleanUp.defer(() => process.off(name, listener));
+      }
+    };
+    cleanUp.defer(() => this.#running.closeNow());
     let signals = 0;
-    const onSignal = (signal: StopSignal): void => {
+    const onSignal = (signal: NodeJS.Signals): void => {
       signals++;
-      if (signals === 1) {
+      if (signals > 1) {
+        this.#log.info(`${signal} received again: ending at once, without the last sync`);
+        this.#app?.kill();
+        process.exit(signalExitCode(signal));
+      }
+      if (this.#app === undefined) {
         stopped.resolve(signal);
         return;
       }
-      this.#log.line(`${signal} received again: ending at once, without the last sync`);
-      process.exit(signalExitCode(signal));
+      this.#log.info(`${signal} received: waiting for ${this.#app.name} to end`);
+      this.#app.forward(signal);
     };
     const onCrash = (error: unknown): void => {
-      this.#log.line(`internal error, ending: ${describeError(error)}`);
+      this.#log.error(`internal error, ending: ${describeError(error)}`);
       const stack = debugStack(error);
       if (stack !== undefined) printError(stack);
       process.exit(1);
     };
-    const onExit = (): void => this.#closeNow();
+    const onExit = (): void => this.#running.closeNow();
     process.on("exit", onExit);
-    process.on("SIGINT", onSignal);
-    process.on("SIGTERM", onSignal);
     process.on("uncaughtException", onCrash);
     process.on("unhandledRejection", onCrash);
-    // An idle Bun ends by itself, with exit code 0; nothing that engines leave undone may look like a good end.
-    const stayAlive = setInterval(() => {}, durationMsMax);
-    try {
-      return await this.#runUntil(stopped.promise);
-    } finally {
-      clearInterval(stayAlive);
-      this.#closeNow();
+    cleanUp.defer(() => {
       process.off("exit", onExit);
-      process.off("SIGINT", onSignal);
-      process.off("SIGTERM", onSignal);
       process.off("uncaughtException", onCrash);
       process.off("unhandledRejection", onCrash);
+    });
+    onEach(["SIGINT", "SIGTERM"], onSignal);
+    onEach(["SIGHUP"], () => this.#reload());
+    onEach(["SIGQUIT", "SIGUSR1", "SIGUSR2"], (signal) => this.#app?.forward(signal));
+    // An idle Bun ends by itself, with exit code 0; nothing that engines leave undone may look like a good end.
+    const stayAlive = setInterval(() => {}, durationMsMax);
+    cleanUp.defer(() => clearInterval(stayAlive));
+    return await this.#runUntil(stopped.promise);
+  }
+
+  #reload(): void {
+    this.#running.reload().catch((error: unknown) => this.#log.error(`reload: ${describeError(error)}`));
+  }
+
+  async #runUntil(stopped: Promise<NodeJS.Signals>): Promise<number> {
+    const started = this.#start();
+    const first = await Promise.race([stopped.then((signal) => ({ signal })), started]);
+    if ("error" in first) {
+      await this.#running.stop();
+      throw first.error;
     }
+    if ("signal" in first) return this.#stopAfter(first.signal);
+    const app = this.#app;
+    if (app === undefined) return this.#stopAfter(await stopped);
+    const exitCode = await app.ended;
+    this.#log.info(`${app.name} ended with exit code ${exitCode}: last sync`);
+    const complete = await this.#running.stop();
+    return exitCode !== 0 || complete ? exitCode : incompleteExitCode;
   }
 
-  async #runUntil(stopped: Promise<StopSignal>): Promise<number> {
-    // All at once: one that waits for its database must not keep the others from starting.
-    const starts = this.#managed.map(({ engine }) => engine.start());
-    const failed = Promise.all(starts).then(
-      () => new Promise<never>(() => {}),
-      (error: unknown) => ({ error }),
-    );
-    const end = await Promise.race([stopped, failed]);
-    if (typeof end === "object") {
-      await Promise.allSettled(this.#managed.map(({ engine }) => engine.stop()));
-      throw end.error;
-    }
-    this.#log.line(`${end} received: last sync`);
-    const complete = await this.#stopAll();
-    return complete ? 0 : 1;
-  }
-
-  /** False when one could not be brought to a good end; the log has said why. */
-  async #stopAll(): Promise<boolean> {
-    const outcomes = await Promise.all(this.#managed.map((managed) => this.#stop(managed)));
-    return outcomes.every(Boolean);
-  }
-
-  async #stop({ path, engine }: Managed): Promise<boolean> {
+  async #start(): Promise<{ error: unknown } | { started: true }> {
     try {
-      const position = await engine.stop();
-      this.#log.line(
-        position === undefined
-          ? `${path}: stopped; nothing was replicated, for the database was not there`
-          : `${path}: stopped; every replica is at ${formatPosition(position)}`,
-      );
-      return true;
+      await this.#running.start();
+      this.#app = this.#running.execute();
+      return { started: true };
     } catch (error) {
-      this.#log.line(`${path}: stopped; the last sync failed: ${describeError(error)}`);
-      return false;
+      return { error };
     }
   }
 
-  #closeNow(): void {
-    for (const { engine } of this.#managed) {
-      try {
-        engine.closeNow();
-      } catch (error) {
-        this.#log.line(`closing failed: ${describeError(error)}`);
-      }
-    }
+  async #stopAfter(signal: NodeJS.Signals): Promise<number> {
+    this.#log.info(`${signal} received: last sync`);
+    return (await this.#running.stop()) ? 0 : incompleteExitCode;
   }
 }

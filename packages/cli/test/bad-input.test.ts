@@ -98,7 +98,7 @@ describe("replicate refuses", () => {
   });
 
   test("replicas that are not files, and URLs for databases", async () => {
-    await refusal(["replicate", db, "s3://bucket/app"], "s3 replicas are not in this version");
+    await refusal(["replicate", db, "sftp://host/app"], "sftp replicas are not here");
     await refusal(["replicate", `file://${db}`, replica], `file://${db}`);
   });
 

@@ -18,10 +18,10 @@ describe("parseReplica", () => {
 
   test.each([
     ["", "empty"],
-    ["s3://bucket/db", "s3 replicas are not here"],
+    ["sftp://host/db", "sftp replicas are not here"],
     ["ftp://host/db", 'unknown replica type "ftp"'],
-    ["file://backups/app", "file:///backups/app"],
-    ["file://", "file:///PATH"],
+    ["file://backups/app", "names a host"],
+    ["file://", "names a host"],
     ["file:/backups", "file:///"],
   ])("refuses %p", (text, part) => {
     expect(() => parseReplica(text)).toThrow(part);

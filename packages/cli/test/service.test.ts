@@ -1,42 +1,30 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { Log } from "../src/log.ts";
-import { type Engine, Service } from "../src/service.ts";
+import { Log } from "../src/log/log.ts";
+import { type Running, Service } from "../src/service.ts";
 
 const fixture = join(import.meta.dirname, "fixtures", "stuck-service.ts");
 
-class FakeEngine implements Engine {
-  readonly calls: string[] = [];
-  readonly #start: () => Promise<void>;
-
-  constructor(start: () => Promise<void>) {
-    this.#start = start;
-  }
-  start(): Promise<void> {
-    this.calls.push("start");
-    return this.#start();
-  }
-  async stop(): Promise<undefined> {
-    this.calls.push("stop");
-  }
-  closeNow(): void {
-    this.calls.push("closeNow");
-  }
-}
-
 describe("Service", () => {
-  test("ends all engines when one cannot start, and throws what that one did", async () => {
-    const waiting = new FakeEngine(() => new Promise(() => {}));
-    const failing = new FakeEngine(() => Promise.reject(new Error("not a database")));
-    const managed = [waiting, failing].map((engine, index) => ({ path: `/data/${index}.db`, engine }));
+  test("ends what was begun when something cannot start, and throws what that did", async () => {
+    const calls: string[] = [];
+    const running: Running = {
+      start: () => Promise.reject(new Error("not a database")),
+      stop: async () => {
+        calls.push("stop");
+        return true;
+      },
+      closeNow: () => void calls.push("closeNow"),
+      reload: async () => undefined,
+      execute: () => undefined,
+    };
     const lines: string[] = [];
-    const service = new Service(managed, new Log({ write: (line) => lines.push(line) }));
+    const service = new Service(running, new Log({ write: (line) => lines.push(line) }));
     await service.run().then(
       () => expect.unreachable(),
       (error: unknown) => expect(error).toMatchObject({ message: "not a database" }),
     );
-    expect(waiting.calls).toEqual(["start", "stop", "closeNow"]);
-    expect(failing.calls).toEqual(["start", "stop", "closeNow"]);
+    expect(calls).toEqual(["stop", "closeNow"]);
     expect(lines).toEqual([]);
   });
 

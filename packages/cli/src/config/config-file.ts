@@ -4,6 +4,7 @@ import { expandPath } from "../paths.ts";
 import { hideSecret } from "../secrets.ts";
 import { type Config, defaultConfig, type Environment, type LoggingConfig, type SocketConfig } from "./config.ts";
 import { checkPlaces, readDatabase } from "./databases.ts";
+import { withoutUndefined } from "./replica.ts";
 import type { ConfigFields } from "./schema.ts";
 import { checkShape } from "./shape.ts";
 import { YamlFile } from "./yaml-file.ts";
@@ -45,7 +46,8 @@ export function parseConfig(text: string, name: string, env: Environment | undef
     const isListed = !shape.isPartial([]) && fields.socket?.enabled !== true;
     if (isListed && fields.dbs.length === 0) file.problems.add(file.offset(["dbs"]), "dbs lists no database");
   }
-  const entries = shape === undefined ? [] : fields.dbs.flatMap((db, index) => readDatabase(db, index, file, shape) ?? []);
+  const entries =
+    shape === undefined ? [] : fields.dbs.flatMap((db, index) => readDatabase(db, index, file, shape) ?? []);
   checkPlaces(entries, file);
   const config = {
     ...defaultConfig,
@@ -60,13 +62,18 @@ export function parseConfig(text: string, name: string, env: Environment | undef
 
 function globalsOf(fields: ConfigFields): Omit<Config, "databases" | "directories" | "warnings"> {
   const heartbeatUrl = fields["heartbeat-url"];
+  if (fields["addr-token"] !== undefined) hideSecret(fields["addr-token"]);
   // Its path is the key of who may beat.
   if (heartbeatUrl !== undefined) hideSecret(heartbeatUrl.replace(/^https?:\/\/[^/]*\/?/, ""));
   return {
     logging: loggingOf(fields.logging),
     socket: socketOf(fields.socket),
-    ...(fields.addr !== undefined && { addr: fields.addr }),
-    ...(fields.exec !== undefined && { exec: fields.exec }),
+    ...withoutUndefined({
+      addr: fields.addr,
+      addrToken: fields["addr-token"],
+      lagLimitMs: fields["lag-limit"],
+      exec: fields.exec,
+    }),
     ...(heartbeatUrl !== undefined && {
       heartbeat: { url: heartbeatUrl, intervalMs: fields["heartbeat-interval"] ?? heartbeatIntervalMs },
     }),
@@ -102,6 +109,9 @@ function checkIntervals(fields: ConfigFields, file: YamlFile): void {
     );
   }
   if (fields["heartbeat-interval"] !== undefined && fields["heartbeat-url"] === undefined) {
-    file.warnings.add(file.offset(["heartbeat-interval"]), "there is no heartbeat-url, so heartbeat-interval does nothing");
+    file.warnings.add(
+      file.offset(["heartbeat-interval"]),
+      "there is no heartbeat-url, so heartbeat-interval does nothing",
+    );
   }
 }

@@ -46,6 +46,8 @@ export interface Config {
   readonly logging: LoggingConfig;
   readonly socket: SocketConfig;
   readonly addr?: string;
+  readonly addrToken?: string;
+  readonly lagLimitMs?: number;
   readonly exec?: string;
   readonly shutdownSyncTimeoutMs: number;
   readonly shutdownSyncIntervalMs: number;

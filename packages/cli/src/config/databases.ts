@@ -90,7 +90,8 @@ function checkCheckpoints(fields: DatabaseFields, path: Path, file: YamlFile): v
   const min = fields["min-checkpoint-page-count"] ?? 1000;
   const max = fields["max-checkpoint-page-count"] ?? 10_000;
   if (max === 0 || min <= max) return;
-  const key = fields["max-checkpoint-page-count"] === undefined ? "min-checkpoint-page-count" : "max-checkpoint-page-count";
+  const key =
+    fields["max-checkpoint-page-count"] === undefined ? "min-checkpoint-page-count" : "max-checkpoint-page-count";
   file.problems.add(
     file.offset([...path, key]),
     `checkpoints would be forced at ${max} pages, before they are tried at ${min}: ` +
@@ -146,7 +147,10 @@ export function checkPlaces(entries: readonly DatabaseEntry[], file: YamlFile): 
     const isDirectory = entry.kind === "directory";
     const { replicas } = isDirectory ? entry.directory.template : entry.database;
     if (isDirectory) {
-      claim(join(canonicalPath(entry.directory.dir), entry.directory.pattern), "a folder of databases", [...path, "dir"]);
+      claim(join(canonicalPath(entry.directory.dir), entry.directory.pattern), "a folder of databases", [
+        ...path,
+        "dir",
+      ]);
     } else {
       claim(canonicalPath(entry.database.path), "a database", [...path, "path"]);
       const { metaPath } = entry.database;
@@ -155,7 +159,10 @@ export function checkPlaces(entries: readonly DatabaseEntry[], file: YamlFile): 
     const isList = file.hasKey(path, "replicas");
     for (const [index, replica] of replicas.entries()) {
       const replicaPath = isList ? [...path, "replicas", index] : [...path, "replica"];
-      claim(placeOf(replica), `the replica "${replica.name}"`, [...replicaPath, file.hasKey(replicaPath, "url") ? "url" : "path"]);
+      claim(placeOf(replica), `the replica "${replica.name}"`, [
+        ...replicaPath,
+        file.hasKey(replicaPath, "url") ? "url" : "path",
+      ]);
     }
   }
 }

@@ -70,13 +70,20 @@ export function readReplica(fields: ReplicaFields, path: Path, context: ReplicaC
   for (const key of s3Keys) {
     if (fields[key] === undefined) continue;
     const isTypeGiven = fields.type !== undefined || fields.url !== undefined;
-    return problem(key, `"${key}" is of s3 replicas, and this is a folder${isTypeGiven ? "" : "; is type: s3 missing?"}`);
+    return problem(
+      key,
+      `"${key}" is of s3 replicas, and this is a folder${isTypeGiven ? "" : "; is type: s3 missing?"}`,
+    );
   }
   return { ...place, ...(fields.layout !== undefined && { layout: fields.layout }), ...common, name };
 }
 
 /** Where the replica is, by its url, or else by its type and path. */
-function placeOf(fields: ReplicaFields, path: Path, { file, config, isPartial }: ReplicaContext): ReplicaOptions | undefined {
+function placeOf(
+  fields: ReplicaFields,
+  path: Path,
+  { file, config, isPartial }: ReplicaContext,
+): ReplicaOptions | undefined {
   const { type, url } = fields;
   if (url !== undefined) {
     try {
@@ -129,8 +136,7 @@ function commonOptions(fields: ReplicaFields, { config, database }: ReplicaConte
       database.snapshot?.interval ??
       config["snapshot-interval"] ??
       config.snapshot?.interval,
-    validationIntervalMs:
-      fields["validation-interval"] ?? config["validation-interval"] ?? config.validation?.interval,
+    validationIntervalMs: fields["validation-interval"] ?? config["validation-interval"] ?? config.validation?.interval,
     shadowWalSizeBytesMax: fields["max-shadow-wal-size"] ?? config["max-shadow-wal-size"],
     isDeleteFree: (enabled(fields.retention) ?? enabled(config.retention)) === false ? true : undefined,
   });
@@ -144,10 +150,10 @@ function s3Options(
   const accessKeyId = fields["access-key-id"] ?? config["access-key-id"];
   const secretAccessKey = fields["secret-access-key"] ?? config["secret-access-key"];
   if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
-    const [present, absent] =
-      accessKeyId === undefined ? ["secret-access-key", "access-key-id"] : ["access-key-id", "secret-access-key"];
-    const offset = fields[present === "access-key-id" ? present : "secret-access-key"] === undefined ? path : [...path, present];
-    file.problems.add(file.offset(offset), `there is a ${present} without an ${absent}`.replace("an secret", "a secret"));
+    const present = accessKeyId === undefined ? "secret-access-key" : "access-key-id";
+    const what = accessKeyId === undefined ? "a secret-access-key without an" : "an access-key-id without a";
+    const missing = accessKeyId === undefined ? "access-key-id" : "secret-access-key";
+    file.problems.add(file.offset(fields[present] === undefined ? path : [...path, present]), `${what} ${missing}`);
     return undefined;
   }
   let sseCustomerKey = fields["sse-customer-key"] ?? config["sse-customer-key"];

@@ -24,14 +24,20 @@ function unusedKeys<const Key extends string>(...keys: readonly Key[]): Record<K
       : `Of ${foreign} replicas, which are not here.`;
   };
   // Object.fromEntries knows no keys.
-  return Object.fromEntries(keys.map((name) => [name, unused(describe(name))])) as Record<Key, ReturnType<typeof unused>>;
+  return Object.fromEntries(keys.map((name) => [name, unused(describe(name))])) as Record<
+    Key,
+    ReturnType<typeof unused>
+  >;
 }
 
 const never = "must be longer than 0";
 
 const snapshot = v.strictObject(
   {
-    interval: key(durationMsFrom(1, never), "A snapshot is taken at least this often: snapshot-interval, as 0.5 writes it."),
+    interval: key(
+      durationMsFrom(1, never),
+      "A snapshot is taken at least this often: snapshot-interval, as 0.5 writes it.",
+    ),
     retention: key(durationMsFrom(1, never), "How far back states can be restored: retention, as 0.5 writes it."),
   },
   "must be a map with interval and retention",
@@ -39,11 +45,17 @@ const snapshot = v.strictObject(
 
 /** What a replica can be told, and the whole file for all replicas that do not say otherwise. */
 const replicaSettings = {
-  "sync-interval": key(durationMsFrom(1, never), "Least time between two syncs. 1s for object stores; at once for files."),
+  "sync-interval": key(
+    durationMsFrom(1, never),
+    "Least time between two syncs. 1s for object stores; at once for files.",
+  ),
   "retention-check-interval": key(durationMs, "How often is looked for what retention no longer needs: 1h. 0: never."),
   "snapshot-interval": key(durationMs, "A snapshot is taken at least this often. 0: when a generation begins."),
   "validation-interval": key(durationMs, "How often a replica is restored aside and compared. 0: never."),
-  "max-shadow-wal-size": key(sizeBytes, "WAL kept here for a replica that is behind; beyond it, it gets a new snapshot."),
+  "max-shadow-wal-size": key(
+    sizeBytes,
+    "WAL kept here for a replica that is behind; beyond it, it gets a new snapshot.",
+  ),
   region: key(text, "Of an S3 bucket; found out where absent."),
   bucket: key(text, "The S3 bucket."),
   endpoint: key(text, "URL of an S3 server; Amazon's where absent."),
@@ -174,6 +186,8 @@ export const configSchema = v.strictObject(
   {
     dbs: v.pipe(v.array(databaseSchema, "must be a list of databases"), v.description("The databases.")),
     addr: key(text, "Address of metrics and the status page: :9090."),
+    "addr-token": key(text, "Who asks at addr must send it as Authorization: Bearer TOKEN."),
+    "lag-limit": key(durationMsFrom(1, never), "A replica further behind makes /healthz of addr answer 503: 1m."),
     exec: key(text, "A program to run; ends with it."),
     logging: key(logging, "The log."),
     socket: key(socket, "The control socket."),
@@ -190,7 +204,10 @@ export const configSchema = v.strictObject(
     snapshot: key(snapshot, "snapshot-interval and retention of all replicas, as 0.5 writes them."),
     retention: key(retention, "How far back states can be restored: 24h; or enabled: false."),
     validation: key(
-      v.strictObject({ interval: key(durationMs, "validation-interval, as 0.5 writes it.") }, "must be a map with interval"),
+      v.strictObject(
+        { interval: key(durationMs, "validation-interval, as 0.5 writes it.") },
+        "must be a map with interval",
+      ),
       "Validation of all replicas, as 0.5 writes it.",
     ),
     ...replicaSettings,

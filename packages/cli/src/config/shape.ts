@@ -11,7 +11,7 @@ export interface Shape {
   readonly isPartial: (path: Path) => boolean;
 }
 
-/** Checks each key and value by the schema, adds all that is wrong to the file's problems, and goes on with the rest. */
+/** Checks each key and value by the schema; all that is wrong becomes the file's problems, and is left out. */
 export function checkShape(file: YamlFile, value: unknown): Shape | undefined {
   if (!isPlainMap(value)) {
     file.problems.add(file.offset([]), "must be a map with the key dbs");
@@ -45,7 +45,8 @@ function report(file: YamlFile, issue: v.BaseIssue<unknown>, path: Path): void {
   const written = isSecret ? "" : `, not ${file.shown(path)}`;
   // What says more than what it must be, such as a nearest word, ends the message.
   const [what = "", more = ""] = issue.message.split(/(?=;)/, 2);
-  const isWrong = what.startsWith("must") ? written : isSecret ? "" : `: ${file.shown(path)}`;
+  const isScalar = typeof issue.input !== "object";
+  const isWrong = what.startsWith("must") ? written : isSecret || !isScalar ? "" : `: ${file.shown(path)}`;
   file.problems.add(file.offset(path), `${subject}${what}${isWrong}${more}`);
 }
 
@@ -88,13 +89,18 @@ const levels: readonly (readonly [string, object])[] = [
   ["a replica", replicaSchema.entries],
 ];
 
+const knownMax = 16;
+
 function unknownHint(key: string, known: readonly string[]): string {
   const guess = didYouMean(key, known);
   if (guess !== "") return guess;
   const elsewhere = levels.find(([, entries]) => Object.hasOwn(entries, key));
   if (elsewhere !== undefined) return `; it is a key of ${elsewhere[0]}`;
-  const useful = known.filter((name) => own(foreignKeys, name) === undefined && own(idleKeys, name) === undefined);
-  return `; known here: ${useful.join(", ")}`;
+  const useful = known.filter((name) =>
+    [foreignKeys, idleKeys, refusedKeys].every((keys) => !Object.hasOwn(keys, name)),
+  );
+  const more = useful.length - knownMax;
+  return `; known here: ${useful.slice(0, knownMax).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 /** As in Go, a key without a value is as if it were not there. */

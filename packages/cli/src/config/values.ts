@@ -32,7 +32,10 @@ export function durationMsFrom(minimum: number, says: string) {
 }
 
 export const count = v.pipe(
-  v.union([v.number(), v.pipe(v.string(), v.regex(either(/^\d+$/)))], "must be a whole number"),
+  v.union(
+    [v.number(), v.pipe(v.string(), v.regex(either(/^\d+$/), "must be a whole number"))],
+    "must be a whole number",
+  ),
   v.transform(Number),
   v.safeInteger("must be a whole number"),
   v.minValue(0, "must not be negative"),

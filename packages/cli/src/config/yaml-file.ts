@@ -56,10 +56,7 @@ export class YamlFile {
         if (key === "key" || typeof node.value !== "string") return;
         const { text, unset } = expandEnv(node.value, env);
         for (const variable of unset) {
-          this.warnings.add(
-            node.range?.[0] ?? 0,
-            `the variable ${variable} is not set; it was replaced by nothing`,
-          );
+          this.warnings.add(node.range?.[0] ?? 0, `the variable ${variable} is not set; it was replaced by nothing`);
         }
         if (text === node.value) return;
         this.#written.set(node, node.value);
@@ -117,7 +114,11 @@ export class YamlFile {
 
   /** @throws ConfigError when there is a problem */
   throwProblems(): void {
-    if (!this.problems.isEmpty) throw new ConfigError(this.#name, this.problems.lines((offset) => this.at(offset)));
+    if (!this.problems.isEmpty)
+      throw new ConfigError(
+        this.#name,
+        this.problems.lines((offset) => this.at(offset)),
+      );
   }
 
   warningLines(): string[] {

@@ -3,7 +3,7 @@ export type LogType = "text" | "json" | "pretty";
 
 export const logLevels: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error"];
 
-/** What JSON lines have besides time, level and msg. Names as Litestream's: `db`, `replica`, `position`, `duration_ms`. */
+/** What JSON lines have besides time, level and msg: `db`, `replica`, `position`, `duration_ms` and others. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** One thing that happened, before it is known how it is written. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type LitestreamEvent, LitestreamError, parseGeneration, walIndex } from "@litestream/core";
-import { Log } from "../src/log.ts";
+import { Log } from "../../src/log/log.ts";
 
 const db = "/data/app.db";
 const generation = parseGeneration("0123456789abcdef");
@@ -31,7 +31,7 @@ function replicaSync(replica: string, offset: number): EventBody {
 describe("Log", () => {
   test("begins each line with the time", () => {
     const { log, lines } = new Recorder();
-    log.line("hello");
+    log.info("hello");
     expect(lines).toEqual(["2026-01-02T03:04:05.678Z hello"]);
   });
 
@@ -40,14 +40,14 @@ describe("Log", () => {
     recorder.log.preface("one");
     recorder.log.preface("two");
     expect(recorder.take()).toEqual([]);
-    recorder.log.line("three");
-    recorder.log.line("four");
+    recorder.log.info("three");
+    recorder.log.info("four");
     expect(recorder.take()).toEqual(["one", "two", "three", "four"]);
   });
 
   test("keeps a line one line, whatever a path holds", () => {
     const recorder = new Recorder();
-    recorder.log.line("a\nb\u001b[31mc");
+    recorder.log.info("a\nb\u001b[31mc");
     expect(recorder.take()).toEqual(["a b [31mc"]);
   });
 

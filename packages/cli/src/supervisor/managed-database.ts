@@ -1,0 +1,111 @@
+import type { DatabaseStatus } from "@litestream/core";
+import { formatPosition } from "@litestream/core";
+import type { DatabaseConfig } from "../config/config.ts";
+import type { Log } from "../log/log.ts";
+import { describeError } from "../report.ts";
+import type { Engine } from "./engine.ts";
+import { type End, endWithLastSync, type LastSyncLimits } from "./last-sync.ts";
+
+export interface DatabaseContext {
+  readonly log: Log;
+  readonly limits: () => LastSyncLimits;
+  readonly createEngine: (config: DatabaseConfig) => Engine;
+  /** What comes before each start, such as restoring a database that is not there. */
+  readonly prepare: (config: DatabaseConfig) => Promise<void>;
+}
+
+/** One database that is replicated, or was stopped; starts and stops follow one another in the order of the calls. */
+export class ManagedDatabase {
+  readonly config: DatabaseConfig;
+  readonly #context: DatabaseContext;
+  #engine: Engine | undefined;
+  #failure: string | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(config: DatabaseConfig, context: DatabaseContext) {
+    this.config = config;
+    this.#context = context;
+  }
+
+  get path(): string {
+    return this.config.path;
+  }
+
+  /** Undefined while it is stopped, or could not be started. */
+  get engine(): Engine | undefined {
+    return this.#engine;
+  }
+
+  /** @throws what keeps it from being replicated; it can be tried again */
+  start(): Promise<"started" | "already_running"> {
+    return this.#inTurn(async () => {
+      if (this.#engine !== undefined) return "already_running";
+      try {
+        await this.#context.prepare(this.config);
+        this.#engine = this.#context.createEngine(this.config);
+        await this.#engine.start();
+        this.#failure = undefined;
+        return "started";
+      } catch (error) {
+        this.#engine?.closeNow();
+        this.#engine = undefined;
+        this.#failure = describeError(error);
+        throw error;
+      }
+    });
+  }
+
+  /** Ends after a last sync; the log says how. Never rejects. */
+  stop(): Promise<End | "already_stopped"> {
+    return this.#inTurn(async () => {
+      const engine = this.#engine;
+      if (engine === undefined) return "already_stopped";
+      const end = await endWithLastSync(engine, this.#context.limits());
+      this.#engine = undefined;
+      this.#say(end);
+      return end;
+    });
+  }
+
+  async status(): Promise<DatabaseStatus> {
+    if (this.#engine !== undefined) return this.#engine.status();
+    return {
+      path: this.path,
+      state: "stopped",
+      reason: this.#failure,
+      position: undefined,
+      pageSize: undefined,
+      dbSizeBytes: undefined,
+      walSizeBytes: undefined,
+      shadowWalSizeBytes: undefined,
+      syncCount: 0,
+      replicas: [],
+    };
+  }
+
+  closeNow(): void {
+    try {
+      this.#engine?.closeNow();
+    } catch (error) {
+      this.#context.log.error(`closing failed: ${describeError(error)}`, this.path);
+    }
+  }
+
+  #say(end: End): void {
+    const { log } = this.#context;
+    if (!end.complete) {
+      log.error(`stopped, and not everything is replicated: ${end.lacks}`, this.path);
+    } else if (end.position === undefined) {
+      log.info("stopped; nothing was replicated, for the database was not there", this.path);
+    } else {
+      const position = formatPosition(end.position);
+      log.info(`stopped; every replica is at ${position}`, this.path, { position });
+    }
+  }
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(run, run);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}

@@ -5,7 +5,7 @@ import { decodeBlock } from "../lz4/block.ts";
 import { napiPrefixSizeBytes } from "../lz4/frame-format.ts";
 import { decompressLz4 } from "../lz4/frame-reader.ts";
 import { releaseBuffer } from "../release-buffer.ts";
-import { loadXxHash32, type XxHash32 } from "../lz4/xxhash32.ts";
+import { xxHash32 } from "../lz4/xxhash32.ts";
 import { Crc64, joinHalves } from "./crc64.ts";
 import { checksumFlag, isWholeDatabase, type LtxHeader, ltxHeaderSizeBytes, parseLtxHeader } from "./header.ts";
 import { blockFlags, blockSizeBytesMaxOf, frameFlags, lockPgno, nextPgno, pageHeaderSizeBytes } from "./page.ts";
@@ -65,7 +65,6 @@ export class LtxDecoder implements AsyncDisposable {
   /** A block, after the room that its decoder needs. */
   readonly #stored: Buffer;
   #frames: FrameCutter | undefined;
-  #xxHash32: XxHash32 | undefined;
   #page: Buffer | undefined;
   #pgno = 0;
   #databaseHigh = 0;
@@ -200,11 +199,10 @@ export class LtxDecoder implements AsyncDisposable {
     const { pageSize } = this.header;
     const block = singleBlockOf(frame);
     if (block !== undefined) {
-      this.#xxHash32 ??= await loadXxHash32();
       const page = block.isRaw
         ? Buffer.from(new Uint8Array(block.prefixed.subarray(napiPrefixSizeBytes)).buffer)
         : decodeBlock(block.prefixed, pageSize, emptyHistory);
-      if (this.#xxHash32.of(page) === block.contentHash) return page;
+      if (xxHash32(page) === block.contentHash) return page;
       releaseBuffer(page);
       throw new Error("its content fails its checksum");
     }

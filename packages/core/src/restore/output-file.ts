@@ -11,7 +11,7 @@ import { releaseBuffer, takeBuffer } from "../release-buffer.ts";
 const writesBehindMax = 1;
 
 /** How much is written before the disk is asked to begin. */
-const syncBehindBytes = 32 * 1024 * 1024;
+const syncBehindBytes = Number(process.env.SB??"32") * 1024 * 1024;
 
 /** What SQLite would take for part of a database that appears at the path without it. */
 const companionSuffixes = ["-wal", "-shm", "-journal"];

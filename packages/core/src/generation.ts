@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
 import { LitestreamError } from "./errors.ts";
+import { randomHex } from "./random.ts";
 
 declare const generationBrand: unique symbol;
 
@@ -21,5 +21,5 @@ export function parseGeneration(text: string): Generation {
 }
 
 export function newGeneration(): Generation {
-  return parseGeneration(randomBytes(8).toString("hex"));
+  return parseGeneration(randomHex(8));
 }

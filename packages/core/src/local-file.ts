@@ -8,7 +8,9 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  open,
   openSync,
+  read,
   readSync,
   renameSync,
   rmSync,
@@ -43,6 +45,16 @@ export class LocalFile implements Disposable {
 
   static openToRead(path: string, explain: ExplainError): LocalFile {
     return openFile(path, "open", constants.O_RDONLY, explain, (fd) => new LocalFile(path, fd, explain));
+  }
+
+  /** As `openToRead`, on another thread: the file may be on a network. */
+  static async openToReadInBackground(path: string, explain: ExplainError): Promise<LocalFile> {
+    try {
+      faultPoint(() => ({ kind: "file", operation: "open", path }));
+      return new LocalFile(path, await openOnce(path), explain);
+    } catch (error) {
+      throw explain(error, "open", path);
+    }
   }
 
   /** Opens a file that exists. */
@@ -133,6 +145,16 @@ export class LocalFile implements Disposable {
     });
   }
 
+  /** Reads once, on another thread. @returns bytes read; 0 at the end of the file */
+  async readAtInBackground(buffer: Uint8Array, offset: number): Promise<number> {
+    let count = 0;
+    await this.#inBackground("read", async () => {
+      faultPoint(() => ({ kind: "file", operation: "read", path: this.path }));
+      count = await readOnce(this.#fd, buffer, offset);
+    });
+    return count;
+  }
+
   /**
    * Makes everything written until now durable, on another thread. An error of the disk that this reports is not
    * reported again by a later `sync`.
@@ -172,6 +194,18 @@ export class LocalFile implements Disposable {
 function writeOnce(fd: number, bytes: Uint8Array, start: number, size: number, offset: number): Promise<number> {
   return new Promise((resolve, reject) => {
     write(fd, bytes, start, size, offset, (error, count) => (error === null ? resolve(count) : reject(error)));
+  });
+}
+
+function readOnce(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(fd, buffer, 0, buffer.byteLength, offset, (error, count) => (error === null ? resolve(count) : reject(error)));
+  });
+}
+
+function openOnce(path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    open(path, constants.O_RDONLY, (error, fd) => (error === null ? resolve(fd) : reject(error)));
   });
 }
 

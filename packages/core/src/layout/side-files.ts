@@ -37,12 +37,13 @@ export class StoreSideFiles implements SideFiles {
     const records = Math.floor((info.sizeBytes - pointRecordSizeBytes) / pointRecordSizeBytes);
     const skipped = part === "all" ? 0 : Math.max(0, records - 2) * pointRecordSizeBytes;
     if (skipped > 0) {
-      const [header, end] = [await this.#read(info.path, 0, pointRecordSizeBytes), await this.#tail(info, skipped)];
+      const header = await this.#read(info.path, 0, pointRecordSizeBytes);
+      const end = await this.#read(info.path, pointRecordSizeBytes + skipped, info.sizeBytes);
       const points = parseWalPoints(info, header, end);
       // A damaged record: those before it are right for all that is known.
       if (points === undefined || points.points.length > 0) return points;
     }
-    const bytes = await this.#read(info.path, 0, Infinity);
+    const bytes = await this.#read(info.path, 0, info.sizeBytes);
     return parseWalPoints(info, bytes, bytes.subarray(pointRecordSizeBytes));
   }
 
@@ -57,21 +58,13 @@ export class StoreSideFiles implements SideFiles {
     return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   }
 
-  #tail(info: SideFileInfo, skipped: number): Promise<Uint8Array> {
-    return this.#read(info.path, pointRecordSizeBytes + skipped, Infinity);
-  }
-
   /** Empty where it cannot be read. */
-  async #read(key: string, offset: number, sizeBytesMax: number): Promise<Uint8Array> {
-    const options: ReadOptions = this.#signal === undefined ? { offset } : { offset, signal: this.#signal };
+  async #read(key: string, offset: number, sizeBytes: number): Promise<Uint8Array> {
+    const signal = this.#signal;
+    const options: ReadOptions = { offset, endOffset: offset + sizeBytes, ...(signal !== undefined && { signal }) };
     const chunks: Uint8Array[] = [];
-    let sizeBytes = 0;
     try {
-      for await (const chunk of this.#store.read(key, options)) {
-        chunks.push(Uint8Array.from(chunk.subarray(0, sizeBytesMax - sizeBytes)));
-        sizeBytes += chunk.byteLength;
-        if (sizeBytes >= sizeBytesMax) break;
-      }
+      for await (const chunk of this.#store.read(key, options)) chunks.push(Uint8Array.from(chunk));
     } catch (error) {
       if (isLitestreamError(error, "ABORTED")) throw error;
       return new Uint8Array(0);

@@ -1,4 +1,5 @@
 /** Reads what a plan is made from. */
+import { mapConcurrently } from "../concurrently.ts";
 import type { Generation } from "../generation.ts";
 import type { SnapshotInfo } from "../layout/objects.ts";
 import type { SnapshotEnd, WalPoints } from "../layout/restore-points.ts";
@@ -11,6 +12,9 @@ import { timestampOfMs } from "./timestamp.ts";
 export interface FullListing extends ReplicaListing {
   readonly ltx: readonly LtxInfo[];
 }
+
+/** Side files that are read at a time: each is small, and may be a request to a server. */
+const readsMax = 16;
 
 /**
  * Side files are listed first: what they claim must be in the listings that come after. Of them only what matters for
@@ -27,15 +31,17 @@ export async function loadListing(
   const ltx = (await replica.ltx?.list()) ?? [];
   const listing = { location: replica.location, snapshots, wals, sideFiles, ltx };
   if (replica.sideFiles === undefined || sideFiles.length === 0) return listing;
-  const snapshotEnds: SnapshotEnd[] = [];
+  const { sideFiles: files } = replica;
   const walPoints: WalPoints[] = [];
   const wanted = sideFiles.filter(
     ({ generation }) => target.generation === undefined || generation === target.generation,
   );
-  for (const info of wanted.filter(({ kind }) => kind === "snapshot")) {
-    const end = await replica.sideFiles.snapshotEnd(info);
-    if (end !== undefined) snapshotEnds.push(end);
-  }
+  const ends = await mapConcurrently(
+    wanted.filter(({ kind }) => kind === "snapshot"),
+    readsMax,
+    (info) => files.snapshotEnd(info),
+  );
+  const snapshotEnds = ends.filter((end) => end !== undefined);
   const byGeneration = Map.groupBy(
     wanted.filter(({ kind }) => kind === "wal"),
     ({ generation }) => generation,
@@ -43,7 +49,7 @@ export async function loadListing(
   for (const [generation, infos] of byGeneration) {
     const first = firstNeeded(generation, snapshots, snapshotEnds, target, exclude);
     const needed = infos.filter(({ index }) => index >= first).toSorted((a, b) => b.index - a.index);
-    walPoints.push(...(await pointsAround(replica.sideFiles, needed, target.timeNs)));
+    walPoints.push(...(await pointsAround(files, needed, target.timeNs)));
   }
   return { ...listing, snapshotEnds, walPoints };
 }
@@ -54,18 +60,16 @@ async function pointsAround(
   newestFirst: readonly SideFileInfo[],
   timeNs: bigint | undefined,
 ): Promise<WalPoints[]> {
-  const found: WalPoints[] = [];
-  let isFound = timeNs === undefined;
-  for (const info of newestFirst) {
-    let points = await sideFiles.walPoints(info, "end");
-    const last = points?.points.at(-1);
-    if (!isFound && timeNs !== undefined && last !== undefined) {
-      if (timestampOfMs(last.timeMs) > timeNs) points = await sideFiles.walPoints(info, "all");
-      isFound = points?.points.some(({ timeMs }) => timestampOfMs(timeMs) <= timeNs) ?? false;
+  const found = await mapConcurrently(newestFirst, readsMax, (info) => sideFiles.walPoints(info, "end"));
+  if (timeNs !== undefined) {
+    for (const [i, info] of newestFirst.entries()) {
+      const last = found[i]?.points.at(-1);
+      if (last === undefined) continue;
+      if (timestampOfMs(last.timeMs) > timeNs) found[i] = await sideFiles.walPoints(info, "all");
+      if (found[i]?.points.some(({ timeMs }) => timestampOfMs(timeMs) <= timeNs) === true) break;
     }
-    if (points !== undefined) found.push(points);
   }
-  return found;
+  return found.filter((points) => points !== undefined);
 }
 
 /** The lowest index that a plan of the generation can begin with. */

@@ -1,17 +1,17 @@
-import { randomBytes } from "node:crypto";
 import { linkSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { errorMessage, LitestreamError, systemErrorCode } from "../errors.ts";
 import { systemHint } from "../system-hint.ts";
 import { defaultFileMode, syncFolder } from "../folders.ts";
 import { LocalFile } from "../local-file.ts";
+import { randomHex } from "../random.ts";
 import { releaseBuffer, takeBuffer } from "../release-buffer.ts";
 
 /** Chunks, of at most 4 MiB each, that wait for the disk while the next ones are made. */
 const writesBehindMax = 1;
 
 /** How much is written before the disk is asked to begin. */
-const syncBehindBytes = Number(process.env.SB??"32") * 1024 * 1024;
+const syncBehindBytes = 32 * 1024 * 1024;
 
 /** What SQLite would take for part of a database that appears at the path without it. */
 const companionSuffixes = ["-wal", "-shm", "-journal"];
@@ -63,7 +63,7 @@ export class OutputFile {
   static create(outputPath: string): OutputFile {
     const path = resolve(outputPath);
     requireFreeOutput(path);
-    const temporary = `${path}.tmp-${randomBytes(6).toString("hex")}`;
+    const temporary = `${path}.tmp-${randomHex(6)}`;
     let madeFolder: string | undefined;
     try {
       madeFolder = mkdirSync(dirname(path), { recursive: true, mode: 0o700 });

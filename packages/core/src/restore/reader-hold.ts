@@ -1,7 +1,7 @@
-import { randomBytes } from "node:crypto";
 import type { Generation } from "../generation.ts";
 import { readerLeaseKey } from "../layout/reader-lease.ts";
 import type { WalIndex } from "../position.ts";
+import { randomHex } from "../random.ts";
 import type { ReplicaReader } from "../replica-reader.ts";
 
 /** What ends before is covered by the time for which retention leaves alone what was needed until now. */
@@ -19,7 +19,7 @@ export interface ReaderHoldOptions {
  */
 export class ReaderHold implements AsyncDisposable {
   readonly #leases: ReplicaReader["leases"];
-  readonly #id: string = randomBytes(8).toString("hex");
+  readonly #id: string = randomHex(8);
   readonly #everyMs: number;
   #timer: NodeJS.Timeout | undefined;
   #wanted: string | undefined;

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { type FileHandle, open, readdir, rm, stat, unlink } from "node:fs/promises";
+import { readdir, rm, stat, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { throwIfAborted } from "../abort.ts";
 import { systemErrorCode } from "../errors.ts";
@@ -50,28 +50,14 @@ export class FileStore implements Store {
 
   async *read(key: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     const path = this.pathOf(key);
-    let file: FileHandle;
-    try {
-      faultPoint(() => ({ kind: "file", operation: "open", path }));
-      file = await open(path, "r");
-    } catch (error) {
-      throw fileError(error, "open", path);
-    }
-    const buffer = Buffer.allocUnsafeSlow(readSizeBytes);
-    try {
-      const { endOffset = Infinity } = options;
-      for (let offset = options.offset ?? 0; offset < endOffset;) {
-        throwIfAborted(options.signal, `reading ${path}`);
-        const piece = buffer.subarray(0, Math.min(buffer.byteLength, endOffset - offset));
-        const { bytesRead } = await readInto(file, piece, offset, path);
-        if (bytesRead === 0) return;
-        yield buffer.subarray(0, bytesRead);
-        offset += bytesRead;
-      }
-    } finally {
-      // At once: of a replica with many objects, the collector leaves many of these until later.
-      releaseBuffer(buffer);
-      await file.close();
+    const { offset: startOffset = 0, endOffset = Infinity, signal } = options;
+    using file = await LocalFile.openToReadInBackground(path, fileError);
+    using pieces = new PieceReader(file, startOffset, endOffset);
+    for (;;) {
+      throwIfAborted(signal, `reading ${path}`);
+      const piece = await pieces.next();
+      if (piece === undefined) return;
+      yield piece;
     }
   }
 
@@ -221,16 +207,61 @@ export class FileStore implements Store {
   }
 }
 
-async function readInto(
-  file: FileHandle,
-  buffer: Buffer,
-  offset: number,
-  path: string,
-): Promise<{ bytesRead: number }> {
-  try {
-    faultPoint(() => ({ kind: "file", operation: "read", path }));
-    return await file.read(buffer, 0, buffer.byteLength, offset);
-  } catch (error) {
-    throw fileError(error, "read", path);
+/** Pieces of a file, of which the next one is being read while one is used. */
+class PieceReader implements Disposable {
+  readonly #file: LocalFile;
+  readonly #endOffset: number;
+  #offset: number;
+  /** Given out last: free again when the next is asked for. */
+  #current: Buffer | undefined;
+  #spare: Buffer | undefined;
+  #ahead: Promise<Buffer> | undefined;
+
+  constructor(file: LocalFile, startOffset: number, endOffset: number) {
+    this.#file = file;
+    this.#offset = startOffset;
+    this.#endOffset = endOffset;
+  }
+
+  /** Undefined at the end. A piece is its reader's until it asks for the next. */
+  async next(): Promise<Uint8Array | undefined> {
+    const before = this.#current;
+    this.#current = undefined;
+    if (this.#ahead === undefined) this.#begin(before);
+    else this.#spare = before;
+    const piece = await this.#ahead;
+    this.#ahead = undefined;
+    if (piece === undefined) return undefined;
+    const memory = Buffer.from(piece.buffer as ArrayBuffer);
+    this.#current = memory;
+    this.#offset += piece.byteLength;
+    // Of a short one nothing follows, unless the file has grown when it is asked for.
+    if (piece.byteLength === memory.byteLength) this.#begin(this.#spare);
+    return piece.byteLength === 0 ? undefined : piece;
+  }
+
+  #begin(free: Buffer | undefined): void {
+    const wantedBytes = Math.max(0, Math.min(readSizeBytes, this.#endOffset - this.#offset));
+    const memory = free ?? Buffer.allocUnsafeSlow(wantedBytes);
+    this.#spare = undefined;
+    this.#ahead = this.#read(memory.subarray(0, wantedBytes));
+    // Whoever asks for it gets the error.
+    this.#ahead.catch(() => undefined);
+  }
+
+  async #read(target: Buffer): Promise<Buffer> {
+    if (target.byteLength === 0) return target;
+    return target.subarray(0, await this.#file.readAtInBackground(target, this.#offset));
+  }
+
+  /** At once: of a replica with many objects, the collector leaves much memory until later. */
+  [Symbol.dispose](): void {
+    const release = (memory: Uint8Array | undefined): void => {
+      if (memory !== undefined) releaseBuffer(new Uint8Array(memory.buffer));
+    };
+    release(this.#current);
+    release(this.#spare);
+    // Not while it is being written.
+    this.#ahead?.then(release, () => undefined);
   }
 }

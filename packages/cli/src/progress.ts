@@ -1,4 +1,4 @@
-import { type Params, SingleBar } from "cli-progress";
+import type { Options, Params, SingleBar } from "cli-progress";
 import { oneLine, printError } from "./output.ts";
 import { formatBytes } from "./size.ts";
 import { UsageError } from "./usage-error.ts";
@@ -30,6 +30,9 @@ export class Progress implements Disposable {
   readonly #isShown: boolean;
   readonly #startMs: number = performance.now();
   #bar: SingleBar | undefined;
+  /** Loaded when there is something to show: it takes 6 ms. */
+  #newBar: ((options: Options) => SingleBar) | undefined;
+  #isLoading = false;
   #lineMs: number;
 
   constructor(label: string, mode: ProgressMode) {
@@ -45,8 +48,8 @@ export class Progress implements Disposable {
     const rate = bytes / ((nowMs - this.#startMs) / 1000);
     if (this.#isBar) {
       this.#bar ??= this.#begin(totalBytes, bytes);
-      this.#bar.setTotal(totalBytes);
-      this.#bar.update(bytes, { rate });
+      this.#bar?.setTotal(totalBytes);
+      this.#bar?.update(bytes, { rate });
     } else if (nowMs - this.#lineMs >= lineMs) {
       this.#lineMs = nowMs;
       printError(oneLine(formatLine(this.#label, "", bytes, totalBytes, rate)));
@@ -63,8 +66,14 @@ export class Progress implements Disposable {
     this.pause();
   }
 
-  #begin(totalBytes: number, bytes: number): SingleBar {
-    const bar = new SingleBar({
+  #begin(totalBytes: number, bytes: number): SingleBar | undefined {
+    if (this.#newBar === undefined) {
+      // Without the library there is no bar, and that is all.
+      if (!this.#isLoading) this.#load().catch(() => undefined);
+      this.#isLoading = true;
+      return undefined;
+    }
+    const bar = this.#newBar({
       format: (_options, { progress, value, total }: Params, payload: { rate?: number }) =>
         formatLine(
           this.#label,
@@ -81,6 +90,11 @@ export class Progress implements Disposable {
     });
     bar.start(totalBytes, bytes);
     return bar;
+  }
+
+  async #load(): Promise<void> {
+    const { SingleBar } = await import("cli-progress");
+    this.#newBar = (options) => new SingleBar(options);
   }
 }
 

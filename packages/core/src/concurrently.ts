@@ -1,4 +1,4 @@
-/** What `work` gives for each item, in their order, with up to `countMax` under way at a time. The first error ends it. */
+/** What `work` gives for each item, in order, with up to `countMax` under way at a time. The first error ends it. */
 export async function mapConcurrently<T, R>(
   items: readonly T[],
   countMax: number,

@@ -1,11 +1,14 @@
+import type { Observation } from "@litestream/metrics";
 import type { Config } from "./config/config.ts";
 import type { Log } from "./log/log.ts";
+import { describeError } from "./report.ts";
 import type { Engine } from "./supervisor/engine.ts";
+import type { ManagedDatabase } from "./supervisor/managed-database.ts";
 
 export interface ObservabilityOptions {
   readonly config: Config;
-  /** Those that run now; asked anew each time, for databases come and go. */
-  readonly engines: () => readonly Engine[];
+  /** Those that run now, or should; asked anew each time, for databases come and go. */
+  readonly databases: () => readonly ManagedDatabase[];
   readonly log: Log;
 }
 
@@ -15,9 +18,56 @@ export interface Observability extends AsyncDisposable {
   attach(engine: Engine): void;
 }
 
-/** Starts what the configuration asks for; undefined where it asks for nothing, and then nothing of it is loaded. */
-export async function startObservability({ config, log }: ObservabilityOptions): Promise<Observability | undefined> {
-  if (config.addr !== undefined) log.warn("addr: metrics are not served in this version");
-  if (config.heartbeat !== undefined) log.warn("heartbeat-url: nothing is requested in this version");
-  return undefined;
+/**
+ * Starts what the configuration asks for; undefined where it asks for nothing, and then nothing of it is loaded.
+ * @throws LitestreamError CONFIG_INVALID when `addr` is no address
+ */
+export async function startObservability({
+  config,
+  databases,
+  log,
+}: ObservabilityOptions): Promise<Observability | undefined> {
+  const { addr, addrToken, lagLimitMs, heartbeat } = config;
+  if (addr === undefined && heartbeat === undefined) return undefined;
+  const { collectProcessMetrics, Heartbeat, observe, parseAddress, Registry, serve } =
+    await import("@litestream/metrics");
+  await using cleanUp = new AsyncDisposableStack();
+  const registry = new Registry();
+  collectProcessMetrics(registry);
+  const observations = new Map<string, Observation>();
+  /** One that was taken out of the configuration is no longer told of. */
+  const current = (): readonly ManagedDatabase[] => {
+    const found = databases();
+    const paths = new Set(found.map(({ path }) => path));
+    for (const [path, observation] of observations) {
+      if (paths.has(path)) continue;
+      observation[Symbol.dispose]();
+      observations.delete(path);
+    }
+    return found;
+  };
+  if (addr !== undefined) {
+    parseAddress(addr);
+    try {
+      const server = cleanUp.use(await serve({ addr, databases: current, registry, token: addrToken, lagLimitMs }));
+      log.info(`serving metrics at ${server.url}/metrics${server.isLoopback ? ", to this machine only" : ""}`);
+      if (!server.isLoopback && addrToken === undefined) {
+        log.warn(`whoever reaches ${server.url} sees what is replicated, and where to; addr-token keeps others out`);
+      }
+    } catch (error) {
+      // The backup is worth more than to know of it; who scrapes misses it.
+      log.error(describeError(error));
+    }
+  }
+  if (heartbeat !== undefined) {
+    cleanUp.use(new Heartbeat({ ...heartbeat, databases, onFailure: (message) => log.warn(message) }));
+  }
+  const resources = cleanUp.move();
+  return {
+    attach: (engine) => {
+      observations.get(engine.path)?.[Symbol.dispose]();
+      observations.set(engine.path, observe(engine, { registry }));
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
 }

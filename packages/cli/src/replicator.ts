@@ -62,7 +62,7 @@ export class Replicator implements Running {
     const config = this.#config;
     this.#observability = await startObservability({
       config,
-      engines: () => this.#supervisor.databases.flatMap(({ engine }) => engine ?? []),
+      databases: () => this.#supervisor.databases,
       log: this.#log,
     });
     if (config.socket.isEnabled) await this.#listen();

@@ -1,5 +1,5 @@
 import { errorMessage } from "@litestream/core";
-import type { Observed } from "./observed.ts";
+import type { Watched } from "./observed.ts";
 import { problemsOf } from "./serve/health.ts";
 import { statusWithin } from "./status-within.ts";
 
@@ -9,7 +9,7 @@ export interface HeartbeatOptions {
   /** Least time between two requests that succeeded; 300000 where absent. */
   readonly intervalMs?: number | undefined;
   /** The databases that must be good; asked anew each time. None is not good. */
-  readonly databases: () => readonly Observed[];
+  readonly databases: () => readonly Watched[];
   /** Called with one line when a request fails; it is tried again at the next check. */
   readonly onFailure?: ((message: string) => void) | undefined;
 }

@@ -1,9 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Registry } from "prom-client";
-import { observe } from "../observe.ts";
-import type { Observed } from "../observed.ts";
+import type { Watched } from "../observed.ts";
 import { openMetricsContentType, openMetricsText } from "../openmetrics.ts";
-import { collectProcessMetrics } from "../process-metrics.ts";
 import { hasToken } from "./access.ts";
 import { formatAddress, isLocalHostHeader, isLoopback, parseAddress } from "./address.ts";
 import { type Answer, beginStream, json, send, text } from "./answer.ts";
@@ -16,9 +14,9 @@ export interface ServeOptions {
   /** `host:port`; without a host, the loopback interface; with port 0, one that is free. */
   readonly addr: string;
   /** The databases to tell of; asked anew each time, for they may come and go. */
-  readonly databases: () => readonly Observed[];
-  /** What `/metrics` serves; by itself where absent: the metrics of `databases` at the start and of the process. */
-  readonly registry?: Registry | undefined;
+  readonly databases: () => readonly Watched[];
+  /** What `/metrics` serves: the one that the databases are observed in. */
+  readonly registry: Registry;
   /** Who asks must send it as `Authorization: Bearer TOKEN`; without it, `/healthz` says no more than its code. */
   readonly token?: string | undefined;
   /** A replica that is further behind makes `/healthz` answer 503; 60000 where absent. */
@@ -76,7 +74,7 @@ class Handler implements Disposable {
     this.#token = token;
     this.#isLoopback = loopback;
     this.#limits = limits;
-    const registry = options.registry ?? this.#ownRegistry(databases());
+    const { registry } = options;
     this.#text = new Cached(() => registry.metrics());
     this.#openMetrics = new Cached(() => openMetricsText(registry));
     this.#status = new Cached(() => statusDocument(databases(), lagLimitMs));
@@ -90,12 +88,6 @@ class Handler implements Disposable {
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const answer = await this.#answer(request, response);
     if (answer !== undefined) await send(request, response, answer, this.#limits.answerMs);
-  }
-
-  #ownRegistry(databases: readonly Observed[]): Registry {
-    const { registry } = this.#cleanUp.use(observe(databases));
-    collectProcessMetrics(registry);
-    return registry;
   }
 
   /** @returns undefined where the answer is a stream */

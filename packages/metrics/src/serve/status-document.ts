@@ -1,5 +1,5 @@
 import { type DatabaseStatus, formatPosition, type Position } from "@litestream/core";
-import type { Observed } from "../observed.ts";
+import type { Watched } from "../observed.ts";
 import { statusWithin } from "../status-within.ts";
 import { problemsOf } from "./health.ts";
 
@@ -31,7 +31,7 @@ export interface StatusDocument {
 /** A database that does not answer in this time is said not to. */
 const statusTimeoutMs = 2000;
 
-export async function statusDocument(databases: readonly Observed[], lagLimitMs: number): Promise<StatusDocument> {
+export async function statusDocument(databases: readonly Watched[], lagLimitMs: number): Promise<StatusDocument> {
   const documents = await Promise.all(
     databases.map(async (observed): Promise<DatabaseDocument> => {
       const { path } = observed;

@@ -1,14 +1,23 @@
 import { describe, expect, test } from "bun:test";
 import type { DatabaseStatus } from "@litestream/core";
 import { Counter, Registry } from "prom-client";
-import { type HttpLimits, serve, type ServeOptions, type StatusServer } from "../../src/index.ts";
+import {
+  collectProcessMetrics,
+  type HttpLimits,
+  observe,
+  serve,
+  type ServeOptions,
+  type StatusServer,
+} from "../../src/index.ts";
 import { databaseStatus, FakeDatabase, position, replicaStatus } from "../fake-database.ts";
 import { parseSamples } from "../samples.ts";
 import { RawClient } from "./raw-client.ts";
 
 function served(options: Partial<ServeOptions> & { readonly database?: FakeDatabase } = {}): Promise<StatusServer> {
   const { database = new FakeDatabase(), ...others } = options;
-  return serve({ addr: "127.0.0.1:0", databases: () => [database], ...others });
+  const { registry } = observe(database);
+  collectProcessMetrics(registry);
+  return serve({ addr: "127.0.0.1:0", databases: () => [database], registry, ...others });
 }
 
 async function get(server: StatusServer, path: string, headers: Record<string, string> = {}): Promise<Response> {
@@ -304,7 +313,7 @@ describe("a slow or hostile client", () => {
 
 describe("serve", () => {
   test("serves this machine alone, unless it is told otherwise", async () => {
-    await using here = await serve({ addr: ":0", databases: () => [] });
+    await using here = await served({ addr: ":0" });
     expect(here.url).toStartWith("http://127.0.0.1:");
     expect(here.isLoopback).toBe(true);
   });

@@ -15,6 +15,7 @@ const entries = [
   "packages/testkit/src/index.ts",
   "packages/testkit/src/command/main.ts",
   "packages/testkit/src/skip.ts",
+  "packages/testkit/src/store-contract.ts",
   "packages/core/test/fuzz/main.ts",
   "packages/cli/src/main.ts",
   "packages/core/test/fuzz/main.ts",

@@ -258,7 +258,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: "a snapshot is shown before the replica holds its WAL",
     file: "replica/store-replica.ts",
-    from: "await replicateWal(end);",
+    from: "await reach(end, index);",
     to: "",
     tests: ofReplica,
     caughtBy: "FileReplica.sync > shows a generation only once it has both its snapshot and the WAL that belongs to it",
@@ -317,8 +317,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "the replica's tail is believed after a crash",
-    file: "replica/store-replica.ts",
-    from: `if (!endsLike(held.chain, wal)) throw new CannotGoOn(generation, "replica differs from the shadow wal");`,
+    file: "replica/wal-copier.ts",
+    from: `if (!endsLike(chain, wal)) throw new CannotGoOn(generation, "replica differs from the shadow wal");`,
     to: "",
     tests: ofReplica,
     caughtBy:
@@ -326,8 +326,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "a torn tail of the replica is not cut off",
-    file: "replica/store-replica.ts",
-    from: "if (held.isTorn) await this.#writer.cutTail(generation, held.index, held.chain, signal);",
+    file: "replica/wal-copier.ts",
+    from: "if (held.isTorn) await writer().cutTail(generation, index, chain, signal);",
     to: "",
     tests: ["db", "replica"],
     caughtBy: "a torn tail of the replica's WAL goes, though less is added than it had",

@@ -54,6 +54,7 @@ export type {
   ReplicaStatus,
   RetentionResult,
   ValidationResult,
+  RetentionObject,
 } from "./status.ts";
 export { type Generation, isGeneration, parseGeneration } from "./generation.ts";
 export { type GenerationReason, generationReasons } from "./generation-reason.ts";

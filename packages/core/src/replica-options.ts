@@ -4,17 +4,26 @@ export interface CommonReplicaOptions {
   readonly name?: string | undefined;
   /** Least time between two syncs: commits that come closer together share one. 10 for `file`, 1000 for others. */
   readonly syncIntervalMs?: number | undefined;
-  /** How far back states can be restored: 86400000 (24 hours); at least one snapshot stays whatever its age. */
+  /**
+   * For how long snapshots are kept, and the WAL from the earliest of them on: 86400000 (24 hours). At least the newest
+   * one stays, whatever its age. How far back states go: docs/retention.md.
+   */
   readonly retentionMs?: number | undefined;
   /** How often it is looked for what retention no longer needs: 3600000; 0 for never. */
   readonly retentionCheckIntervalMs?: number | undefined;
   /** A snapshot is taken at least this often; 0 or absent: when a generation begins, and as retention needs. */
   readonly snapshotIntervalMs?: number | undefined;
+  /** A snapshot is taken when more WAL than this came since the newest one, in bytes: a bound on what a restore has to
+   * apply; 0 or absent for none. */
+  readonly snapshotWalSizeBytesMax?: number | undefined;
   /** How often the replica is restored aside and compared with the database; 0 or absent for never. */
   readonly validationIntervalMs?: number | undefined;
   /** Nothing is ever deleted from the replica: for buckets whose objects are locked, or expire by a rule. */
   readonly isDeleteFree?: boolean | undefined;
-  /** Captured WAL kept for a replica that is behind, in bytes: beyond it, it gets a new snapshot instead. */
+  /**
+   * Captured WAL kept for a replica that is behind, in bytes: beyond it, it gets a new snapshot instead. As much as the
+   * database has, and at least 1 GiB, when absent.
+   */
   readonly shadowWalSizeBytesMax?: number | undefined;
 }
 

@@ -37,7 +37,7 @@ export interface ReplicaReader {
   /** Everything that is stored, whatever its name. */
   readonly objects?: () => Promise<StoreEntry[]>;
   /** Of a replica in which a reader can say what it reads. */
-  readonly leases?: ReaderLeaseStore;
+  readonly leases?: ReaderLeaseStore | undefined;
   /**
    * Calls `listener` with the number of bytes whenever a piece of an object was read, as it is stored.
    * @returns to end it
@@ -74,5 +74,5 @@ export interface SideFiles {
   walPoints(info: SideFileInfo, part: "all" | "end"): Promise<WalPoints | undefined>;
   snapshotEnd(info: SideFileInfo): Promise<SnapshotEnd | undefined>;
   /** The checksum at the end of a snapshot's LZ4 frame; undefined for one that is stored in another form. */
-  snapshotHash(info: SnapshotInfo): Promise<number | undefined>;
+  snapshotHash(info: Pick<SnapshotInfo, "path" | "sizeBytes">): Promise<number | undefined>;
 }

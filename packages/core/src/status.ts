@@ -87,4 +87,15 @@ export interface RetentionResult {
   readonly deletedBytes: number;
   readonly isDryRun: boolean;
   readonly durationMs: number;
+  /** Of a dry run: a new snapshot would be taken first, in whose favour more goes later. */
+  readonly isSnapshotDue?: boolean | undefined;
+  /** Of a dry run: what would be deleted, in this order. */
+  readonly objects?: readonly RetentionObject[] | undefined;
+}
+
+export interface RetentionObject {
+  /** Below the replica's root. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly reason: string;
 }

@@ -29,6 +29,5 @@ export function newReplica(
   if (options.type === "s3" || options.type === "url" || options.layout === "segments") {
     return new SegmentsReplica(db, options, monitorEnabled, emit);
   }
-  const { path, name, syncIntervalMs } = options;
-  return new FileReplica(db, { path, name, monitorEnabled, syncIntervalMs }, emit);
+  return new FileReplica(db, { ...options, monitorEnabled }, emit);
 }

@@ -6,23 +6,13 @@ import type { LtxFiles, ReaderLeaseStore, ReplicaReader, SideFiles } from "../re
 import type { ReadableStore, Store, StoreEntry } from "../store/store.ts";
 import { ltxInfo } from "./ltx.ts";
 import { agreeing, type StoredForm } from "./agreement.ts";
-import { generationKey, generationsKey, parseSnapshotKey, snapshotKey } from "./generations.ts";
+import { generationKey, generationsKey, snapshotKey } from "./generations.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "./objects.ts";
-import { parseSegmentKey, segmentPrefix } from "./segments.ts";
+import { type Listing, parseEntries, type StoredWal } from "./listing.ts";
+import { segmentPrefix } from "./segments.ts";
 import { StoreSideFiles } from "./side-files.ts";
 import { generationsOf, statsOf } from "./stats.ts";
-import { parseWalKey, walKey } from "./whole.ts";
-
-/** A WAL object, and of which layout it is. */
-interface StoredWal {
-  readonly info: WalInfo;
-  readonly isSegment: boolean;
-}
-
-interface Listing {
-  readonly snapshots: SnapshotInfo[];
-  readonly wals: StoredWal[];
-}
+import { walKey } from "./whole.ts";
 
 export interface StoreReplicaReaderOptions {
   /** `file`, later `s3` and others. */
@@ -83,6 +73,12 @@ export class StoreReplicaReader implements ReplicaReader {
   async generationStats(generation: Generation): Promise<GenerationStats> {
     const { snapshots, wals } = await this.#list(`${generationKey(generation)}/`);
     return statsOf(generation, snapshots, wals.map(infoOf));
+  }
+
+  /** Snapshots and WAL of one generation, listed together. */
+  async generationObjects(generation: Generation): Promise<{ snapshots: SnapshotInfo[]; wals: WalInfo[] }> {
+    const { snapshots, wals } = await this.#list(`${generationKey(generation)}/`);
+    return { snapshots, wals: wals.map(infoOf) };
   }
 
   async snapshots(): Promise<SnapshotInfo[]> {
@@ -206,19 +202,7 @@ export class StoreReplicaReader implements ReplicaReader {
   }
 
   async #list(prefix: string): Promise<Listing> {
-    const listing: Listing = { snapshots: [], wals: [] };
-    for (const entry of await this.#store.list(prefix, this.#signal)) {
-      const snapshot = parseSnapshotKey(entry.key);
-      if (snapshot !== undefined) {
-        const { generation, index } = snapshot;
-        listing.snapshots.push({ generation, index, ...describedBy(entry) });
-      }
-      const wal = storedWal(entry);
-      if (wal !== undefined) listing.wals.push(wal);
-    }
-    listing.snapshots.sort(byIndex);
-    listing.wals.sort((a, b) => byIndex(a.info, b.info) || a.info.offset - b.info.offset);
-    return listing;
+    return parseEntries(await this.#store.list(prefix, this.#signal));
   }
 
   #pathOf(key: string): string {
@@ -228,42 +212,8 @@ export class StoreReplicaReader implements ReplicaReader {
 
 async function* empty(): AsyncGenerator<Uint8Array, void, undefined> {}
 
-function storedWal(entry: StoreEntry): StoredWal | undefined {
-  const segment = parseSegmentKey(entry.key);
-  const name = segment ?? parseWalKey(entry.key);
-  if (name === undefined) return undefined;
-  const { generation, index, compressed } = name;
-  return {
-    info: {
-      generation,
-      index,
-      offset: segment?.offset ?? 0,
-      compressed,
-      ...describedBy(entry),
-    },
-    isSegment: segment !== undefined,
-  };
-}
-
-function describedBy({ key, sizeBytes, modifiedAt, modifiedAtNs }: StoreEntry): ObjectDescription {
-  const description = { path: key, sizeBytes, createdAt: modifiedAt };
-  return modifiedAtNs === undefined ? description : { ...description, createdAtNs: modifiedAtNs };
-}
-
-type ObjectDescription = Pick<SnapshotInfo, "path" | "sizeBytes" | "createdAt" | "createdAtNs">;
-
 function infoOf(wal: StoredWal): WalInfo {
   return wal.info;
-}
-
-interface Indexed {
-  readonly generation: Generation;
-  readonly index: WalIndex;
-}
-
-function byIndex(a: Indexed, b: Indexed): number {
-  if (a.generation !== b.generation) return a.generation < b.generation ? -1 : 1;
-  return a.index - b.index;
 }
 
 function walIdentity(generation: Generation, index: WalIndex): string {

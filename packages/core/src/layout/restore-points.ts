@@ -17,7 +17,9 @@
  *         28     4  CRC-32 of the 28 bytes before                   the content at the end of its LZ4 frame
  *                                                         28     4  CRC-32 of the 28 bytes before
  *
- * Records are appended; what is cut or fails its checksum ends them, as a power failure may leave it.
+ * A snapshot's file has one record, and a second one, with the checksum of the snapshot before, while one of the same
+ * index takes its place. Records are appended; what is cut or fails its checksum ends them, as a power failure may
+ * leave it.
  */
 import { type Generation, parseGeneration } from "../generation.ts";
 import { isPageSize } from "../page-size.ts";
@@ -59,6 +61,8 @@ export interface SnapshotEnd {
   readonly end: Position;
   /** xxHash32 of the database file, as it is stored at the end of the LZ4 frame. */
   readonly contentHash: number;
+  /** The same of the snapshot that was there before under this index: until it is replaced, that one is right. */
+  readonly replacedHash?: number | undefined;
 }
 
 /** The folder of a generation's side files. */
@@ -123,9 +127,20 @@ export function formatWalPoint(point: WalPoint, kind: "replicated" | "sealed"): 
 }
 
 /** The whole side file of a snapshot. */
-export function formatSnapshotEnd({ generation, index, timeMs, end, contentHash }: SnapshotEnd): Uint8Array {
+export function formatSnapshotEnd(snapshot: SnapshotEnd): Uint8Array {
+  const { generation, index, timeMs, end, contentHash, replacedHash } = snapshot;
   const header = formatPointsHeader({ generation, index, salts: { salt1: 0, salt2: 0 }, pageSize: 0 });
-  return Buffer.concat([header, formatRecord(kinds.snapshot, timeMs, end.offset, end.index, contentHash)]);
+  const hashes = replacedHash === undefined ? [contentHash] : [contentHash, replacedHash];
+  const records = hashes.map((hash) => formatRecord(kinds.snapshot, timeMs, end.offset, end.index, hash));
+  return Buffer.concat([header, ...records]);
+}
+
+/** The most bytes that the side file of a snapshot has. */
+export const snapshotEndSizeBytesMax: number = 3 * pointRecordSizeBytes;
+
+/** False where a side file was written for another snapshot than the one whose frame ends with `hash`. */
+export function isNotedHash({ contentHash, replacedHash }: SnapshotEnd, hash: number): boolean {
+  return hash === contentHash || hash === replacedHash;
 }
 
 /**
@@ -156,11 +171,12 @@ export function parseWalPoints(name: SideFileName, header: Uint8Array, records: 
 export function parseSnapshotEnd(name: SideFileName, bytes: Uint8Array): SnapshotEnd | undefined {
   const parsed = parsePointsHeader(bytes);
   if (parsed?.generation !== name.generation || parsed.index !== name.index) return undefined;
-  const [record] = recordsOf(bytes.subarray(pointRecordSizeBytes));
+  const [record, replaced] = recordsOf(bytes.subarray(pointRecordSizeBytes));
   if (record?.kind !== kinds.snapshot || record.first >>> 0 > walIndexMax) return undefined;
   const { generation, index } = parsed;
   const end = { generation, index: walIndex(record.first), offset: record.offset };
-  return { generation, index, timeMs: record.timeMs, end, contentHash: record.second >>> 0 };
+  const snapshot = { generation, index, timeMs: record.timeMs, end, contentHash: record.second >>> 0 };
+  return replaced?.kind === kinds.snapshot ? { ...snapshot, replacedHash: replaced.second >>> 0 } : snapshot;
 }
 
 /** How many bytes of a side file belong to records up to `endOffset` of the WAL; the header's alone where none do. */

@@ -2,13 +2,14 @@ import { isLitestreamError } from "../errors.ts";
 import type { SideFileInfo, SideFiles } from "../replica-reader.ts";
 import type { ReadableStore, ReadOptions } from "../store/store.ts";
 import { compressedSuffix, generationsKey } from "./generations.ts";
+import { parseSideFiles } from "./listing.ts";
 import type { SnapshotInfo } from "./objects.ts";
 import {
-  parseSideFileKey,
   parseSnapshotEnd,
   parseWalPoints,
   pointRecordSizeBytes,
   type SnapshotEnd,
+  snapshotEndSizeBytesMax,
   type WalPoints,
 } from "./restore-points.ts";
 
@@ -26,10 +27,7 @@ export class StoreSideFiles implements SideFiles {
 
   async list(): Promise<SideFileInfo[]> {
     const entries = await this.#store.list(`${generationsKey}/`, this.#signal);
-    return entries.flatMap(({ key, sizeBytes }) => {
-      const name = parseSideFileKey(key);
-      return name === undefined ? [] : [{ ...name, path: key, sizeBytes }];
-    });
+    return parseSideFiles(entries);
   }
 
   async walPoints(info: SideFileInfo, part: "all" | "end"): Promise<WalPoints | undefined> {
@@ -48,10 +46,10 @@ export class StoreSideFiles implements SideFiles {
   }
 
   async snapshotEnd(info: SideFileInfo): Promise<SnapshotEnd | undefined> {
-    return parseSnapshotEnd(info, await this.#read(info.path, 0, 2 * pointRecordSizeBytes));
+    return parseSnapshotEnd(info, await this.#read(info.path, 0, snapshotEndSizeBytesMax));
   }
 
-  async snapshotHash({ path, sizeBytes }: SnapshotInfo): Promise<number | undefined> {
+  async snapshotHash({ path, sizeBytes }: Pick<SnapshotInfo, "path" | "sizeBytes">): Promise<number | undefined> {
     if (!path.endsWith(compressedSuffix) || sizeBytes < contentChecksumSizeBytes) return undefined;
     const bytes = await this.#read(path, sizeBytes - contentChecksumSizeBytes, contentChecksumSizeBytes);
     if (bytes.byteLength < contentChecksumSizeBytes) return undefined;

@@ -7,29 +7,27 @@ import { dirname } from "node:path";
 import { LitestreamError, systemErrorCode } from "../errors.ts";
 import type { EmitEvent } from "../events.ts";
 import { StoreReplicaReader } from "../layout/reader.ts";
+import type { CommonReplicaOptions } from "../replica-options.ts";
 import { FileStore } from "../store/file.ts";
 import type { WalSource } from "../wal-source.ts";
 import { StoreReplica } from "./store-replica.ts";
 import { WholeFolder } from "./whole-folder.ts";
 
-export interface FileReplicaOptions {
+export interface FileReplicaOptions extends CommonReplicaOptions {
   /** The folder. It is created when its parent exists. */
   readonly path: string;
-  /** Unique among the replicas of a database; `file` when absent. */
-  readonly name?: string | undefined;
-  /** Off: `start` begins no loop, the caller calls `sync`. On when absent. */
+  /** Off: `start` begins nothing by itself, the caller calls `sync`. On when absent. */
   readonly monitorEnabled?: boolean | undefined;
-  /** Least time between two syncs that come by themselves; 10. */
-  readonly syncIntervalMs?: number | undefined;
 }
 
 export class FileReplica extends StoreReplica {
   constructor(db: WalSource, options: FileReplicaOptions, emit: EmitEvent) {
-    const { path, name = "file", monitorEnabled, syncIntervalMs } = options;
+    const { path, name = "file", monitorEnabled } = options;
     const type = "file";
-    const reader = new StoreReplicaReader(new FileStore(path), { name, type });
+    const store = new FileStore(path);
+    const reader = new StoreReplicaReader(store, { name, type, leaseStore: store });
     const openWriter = (): WholeFolder => new WholeFolder(new FileStore(path, { owner: db.owner }));
-    super(db, { type, name, reader, openWriter, monitorEnabled, syncIntervalMs }, emit);
+    super(db, { type, name, reader, openWriter, monitorEnabled, options }, emit);
   }
 
   /**

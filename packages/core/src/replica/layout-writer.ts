@@ -3,7 +3,8 @@
  * and forms. The rules of all of them:
  *
  * - What a call made is durable when it resolves; what it did not finish is no object, or is cut off by the next life.
- * - Calls come one at a time, except `finishBefore`, which goes on beside the others and leaves the newest WAL alone.
+ * - Calls come one at a time, except `finishBefore`, which leaves the newest WAL alone, and `putSnapshot` where the
+ *   generation has a snapshot already: these go on beside the others.
  * - After an error a writer is used on; the replica asks it anew where it stands.
  */
 import type { Generation } from "../generation.ts";
@@ -45,15 +46,13 @@ export interface FinishedWal {
 export type KnownEnd = (generation: Generation, index: WalIndex) => number | undefined;
 
 export interface LayoutWriter {
-  /** Removes what an earlier life left half-written. */
+  /** Removes what an earlier life left half-written; before anything is written. */
   removeTemporaries(signal: AbortSignal | undefined): Promise<void>;
 
-  newestSnapshot(generation: Generation, signal: AbortSignal | undefined): Promise<WalIndex | undefined>;
-
   /**
-   * Stores a snapshot, compressed, and notes where its copying ended. It is visible only once `content` has ended;
-   * until then `appendWal` is called out of `content`, for the WAL that makes it exact. A generation that was not there
-   * before appears with both, as nearly at once as the store allows.
+   * Stores a snapshot, compressed, and its side file (put-snapshot.ts). It is visible only once `content` has ended;
+   * until then `appendWal` is called, of a first snapshot out of `content`, for the WAL that makes it exact. A
+   * generation that was not there before appears with both, as nearly at once as the store allows.
    * @param endOf where that WAL ends; asked for when `content` was read
    * @throws what `content` throws, and nothing is visible then
    */
@@ -103,4 +102,20 @@ export interface LayoutWriter {
 
   /** Lets others write: called when replication ends. Never rejects. Writing afterwards is allowed all the same. */
   close?(): Promise<void>;
+
+  /** Makes room for a WAL that is going to be written again from its beginning. */
+  clearWal(generation: Generation, index: WalIndex, signal: AbortSignal | undefined): Promise<void>;
+
+  /** Deletes objects of a generation, in any order. One that is already gone is not an error. */
+  deleteObjects(generation: Generation, keys: readonly string[], signal: AbortSignal | undefined): Promise<void>;
+
+  /**
+   * Deletes a whole generation: at once where the store can do that, else group after group.
+   * @param groups all of its objects
+   */
+  deleteGeneration(
+    generation: Generation,
+    groups: readonly (readonly string[])[],
+    signal: AbortSignal | undefined,
+  ): Promise<void>;
 }

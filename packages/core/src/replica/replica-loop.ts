@@ -63,7 +63,8 @@ export class ReplicaLoop {
         this.#isDirty = true;
         this.#emit({ type: "error", operation: "replica sync", replica: this.#name, error });
         backOffMs = Math.min(backOffMaxMs, Math.max(backOffFirstMs, backOffMs * 2));
-        await this.#rest(backOffMs);
+        // Not at the same moment as all others that lost the same store.
+        await this.#rest(backOffMs * (0.5 + Math.random() / 2));
       }
     }
   }

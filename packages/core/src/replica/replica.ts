@@ -13,6 +13,8 @@ export interface Replica<Db = unknown> extends ReplicaReader {
   sync(signal?: AbortSignal): Promise<Position>;
   /** Last position known to be durable; undefined until it was computed, and again after an error. */
   lastPos(): Position | undefined;
+  /** The same, but after an error still the one from before: shadow WAL before it is needed no more. */
+  heldPos(): Position | undefined;
   /** The position computed from what the replica itself holds; undefined where it holds nothing of `generation`. */
   calcPos(generation: Generation): Promise<Position | undefined>;
 }

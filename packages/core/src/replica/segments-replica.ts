@@ -23,6 +23,7 @@ export class SegmentsReplica extends StoreReplica {
       emit({ type: "replica-operation", replica: name, replicaType: type, ...record });
     };
     const store = openStore(options, { onRequest });
+    const defaultIntervalMs = type === "file" ? undefined : syncIntervalDefaultMs;
     super(
       db,
       {
@@ -36,7 +37,7 @@ export class SegmentsReplica extends StoreReplica {
           return new SegmentsWriter({ store: written, lease, dbSizeBytes: () => sizeOf(db.path) });
         },
         monitorEnabled,
-        syncIntervalMs: options.syncIntervalMs ?? (type === "file" ? undefined : syncIntervalDefaultMs),
+        options: { ...options, syncIntervalMs: options.syncIntervalMs ?? defaultIntervalMs },
       },
       emit,
     );

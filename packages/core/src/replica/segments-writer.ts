@@ -5,16 +5,15 @@
  */
 import { assert } from "../assert.ts";
 import type { Generation } from "../generation.ts";
-import { generationsKey, parseSnapshotKey, snapshotKey, snapshotsKey, walsKey } from "../layout/generations.ts";
+import { generationKey, generationsKey, snapshotKey, walsKey } from "../layout/generations.ts";
 import {
   formatPointsHeader,
-  formatSnapshotEnd,
   formatWalPoint,
   snapshotEndKey,
   type WalPoint,
   walPointsKey,
 } from "../layout/restore-points.ts";
-import { parseSegmentKey, segmentKey, type SegmentName } from "../layout/segments.ts";
+import { parseSegmentKey, segmentKey, type SegmentName, segmentPrefix } from "../layout/segments.ts";
 import { isLitestreamError, LitestreamError } from "../errors.ts";
 import { decompressLz4 } from "../lz4/frame-reader.ts";
 import { compressLz4 } from "../lz4/frame-writer.ts";
@@ -27,12 +26,15 @@ import { scanWal } from "../wal/scan.ts";
 import type { SourceWal } from "../wal-source.ts";
 import { CannotGoOn } from "./cannot-go-on.ts";
 import type { DurableEnd, FinishedWal, HeldWal, LayoutWriter } from "./layout-writer.ts";
+import { putSnapshot } from "./put-snapshot.ts";
 import type { WriterLease } from "./writer-lease.ts";
 
 /** A segment takes commits until it has so much of WAL: what fails is repeated from its beginning. */
 const segmentSizeBytes = 16 * 1024 * 1024;
 /** How much of a WAL is read at once, to be compressed. */
 const readSizeBytes = 1024 * 1024;
+/** As many as S3 takes in one request. */
+const deletedAtOnceMax = 1000;
 /** Syncs of one WAL whose times go into its side file: 128 KiB of them. */
 const pointsMax = 4096;
 
@@ -75,13 +77,6 @@ export class SegmentsWriter implements LayoutWriter {
     this.#isPrepared = false;
   }
 
-  async newestSnapshot(generation: Generation, signal: AbortSignal | undefined): Promise<WalIndex | undefined> {
-    await this.#prepare(signal);
-    const entries = await this.#store.list(`${snapshotsKey(generation)}/`, signal);
-    const indexes = entries.flatMap(({ key }) => parseSnapshotKey(key)?.index ?? []);
-    return indexes.toSorted((a, b) => a - b).at(-1);
-  }
-
   /** All of it is sent, then the WAL and where the copy ended; only then is it there. */
   async putSnapshot(
     generation: Generation,
@@ -91,24 +86,13 @@ export class SegmentsWriter implements LayoutWriter {
     signal: AbortSignal | undefined,
   ): Promise<{ readonly sizeBytes: number }> {
     await this.#prepare(signal);
-    const hold = (): Promise<void> => this.#hold(signal);
-    const putSmall = (key: string, bytes: Uint8Array): Promise<void> => this.#putSmall(key, bytes, signal);
-    async function* compressed(): AsyncGenerator<Uint8Array, void, undefined> {
-      let tail = new Uint8Array(0);
-      for await (const chunk of compressLz4(content)) {
-        await hold();
-        tail = Uint8Array.from(Buffer.concat([tail, chunk.subarray(-4)]).subarray(-4));
-        yield chunk;
-      }
-      // The frame ends with the checksum of its content.
-      const contentHash = new DataView(tail.buffer).getUint32(0, true);
-      const end = { generation, index, timeMs: Date.now(), end: endOf(), contentHash };
-      await putSmall(snapshotEndKey(generation, index), formatSnapshotEnd(end));
-      await hold();
-    }
     const sizeHintBytes = this.#parts.dbSizeBytes();
-    const options = sizeHintBytes === undefined ? {} : { sizeHintBytes };
-    return await this.#store.put(snapshotKey(generation, index, true), compressed(), signal, options);
+    const key = snapshotKey(generation, index, true);
+    const endKey = snapshotEndKey(generation, index);
+    return await putSnapshot(this.#store, { generation, index, key, endKey, content, endOf }, signal, {
+      ...(sizeHintBytes !== undefined && { sizeHintBytes }),
+      beforeWrite: () => this.#hold(signal),
+    });
   }
 
   /**
@@ -195,6 +179,36 @@ export class SegmentsWriter implements LayoutWriter {
 
   /** Segments have their last form from the beginning. */
   async *finishBefore(): AsyncGenerator<FinishedWal, void, undefined> {}
+
+  /** Backwards: what is left is whole, if shorter. */
+  async clearWal(generation: Generation, index: WalIndex, signal: AbortSignal | undefined): Promise<void> {
+    const entries = await this.#store.list(segmentPrefix(generation, index), signal);
+    const keys = entries.map(({ key }) => key).filter((key) => parseSegmentKey(key) !== undefined);
+    for (const key of keys.toReversed()) await this.deleteObjects(generation, [key], signal);
+    this.#written = undefined;
+  }
+
+  async deleteObjects(
+    _generation: Generation,
+    keys: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    await this.#hold(signal);
+    await this.#store.delete(keys, signal);
+  }
+
+  async deleteGeneration(
+    generation: Generation,
+    groups: readonly (readonly string[])[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    for (const keys of groups) {
+      for (let start = 0; start < keys.length; start += deletedAtOnceMax) {
+        await this.deleteObjects(generation, keys.slice(start, start + deletedAtOnceMax), signal);
+      }
+    }
+    await this.#store.removeEmptyFolders?.(generationKey(generation));
+  }
 
   /** Lets another machine write. */
   async close(): Promise<void> {

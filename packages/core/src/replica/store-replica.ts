@@ -1,22 +1,30 @@
 /**
  * A replica in a store, whatever its layout. Each commit is durable before its position is reported; a snapshot shows
- * itself only once the replica holds the WAL that makes it exact; what superseded WAL needs is done beside that.
+ * itself only once the replica holds the WAL that makes it exact. What superseded WAL needs, later snapshots, retention
+ * and validation go on beside that.
  */
-import { errorMessage, LitestreamError } from "../errors.ts";
+import { LitestreamError } from "../errors.ts";
 import type { EmitEvent } from "../events.ts";
 import type { Generation } from "../generation.ts";
 import { heavyWork } from "../heavy-work.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "../layout/objects.ts";
 import type { StoreReplicaReader } from "../layout/reader.ts";
 import { comparePositions, type Position, samePosition, type WalIndex, walIndex } from "../position.ts";
-import type { SideFiles } from "../replica-reader.ts";
-import type { WalChain } from "../wal/chain.ts";
-import { formatWalHeader, frameSizeBytes, walHeaderSizeBytes } from "../wal/header.ts";
-import type { SourceWal, WalSource } from "../wal-source.ts";
+import type { CommonReplicaOptions } from "../replica-options.ts";
+import type { ReaderLeaseStore, SideFiles } from "../replica-reader.ts";
+import type { LastSnapshot, RetentionResult } from "../status.ts";
+import type { WalSource } from "../wal-source.ts";
 import { CannotGoOn } from "./cannot-go-on.ts";
-import type { KnownEnd, LayoutWriter } from "./layout-writer.ts";
+import { Finisher } from "./finisher.ts";
+import type { LayoutWriter } from "./layout-writer.ts";
 import { ReplicaLoop } from "./replica-loop.ts";
 import type { Replica } from "./replica.ts";
+import { enforceRetention, retentionMsDefault, type RetentionOptions } from "./retention.ts";
+import { SnapshotSchedule } from "./snapshot-schedule.ts";
+import { type Standing, standingOf } from "./standing.ts";
+import { startUpkeep } from "./start-upkeep.ts";
+import type { Upkeep } from "./upkeep.ts";
+import { WalCopier } from "./wal-copier.ts";
 
 /** Generations that one sync may begin because the replica cannot go on with the current one. */
 const generationsPerSyncMax = 3;
@@ -32,16 +40,18 @@ export interface StoreReplicaParts {
   readonly reader: StoreReplicaReader;
   /** Called once the database is there, whose mode and owner files take. */
   readonly openWriter: () => LayoutWriter;
-  /** Off: `start` begins no loop, the caller calls `sync`. On when absent. */
+  /** Off: `start` begins nothing by itself, the caller calls `sync`. On when absent. */
   readonly monitorEnabled?: boolean | undefined;
-  /** Least time between two syncs that come by themselves; at once, coalesced, when absent. */
-  readonly syncIntervalMs?: number | undefined;
+  readonly options: CommonReplicaOptions;
 }
 
-/** Where the replica's own WAL ends. `chain` is undefined while the index has no file, or a useless one. */
-interface Tail {
-  readonly index: WalIndex;
-  readonly chain: WalChain | undefined;
+/** How a snapshot comes to hold the WAL that makes it exact. */
+interface SnapshotRun {
+  /** Of the WAL that has to be applied from its beginning, for a database copied while `index` was current. */
+  readonly label: (index: WalIndex) => WalIndex;
+  /** Brings the replica to where the copying ended. */
+  readonly reach: (end: Position, label: WalIndex) => Promise<unknown>;
+  readonly signal: AbortSignal | undefined;
 }
 
 export class StoreReplica implements Replica<WalSource> {
@@ -52,22 +62,26 @@ export class StoreReplica implements Replica<WalSource> {
   readonly #emit: EmitEvent;
   readonly #reader: StoreReplicaReader;
   readonly #parts: StoreReplicaParts;
+  readonly #copier: WalCopier;
+  readonly #finisher: Finisher;
   #loop: ReplicaLoop | undefined;
+  #upkeep: Upkeep | undefined;
   #openedWriter: LayoutWriter | undefined;
   #unsubscribe: (() => void) | undefined;
-  /** Settles with the last sync that was asked for. */
-  #lastSync: Promise<unknown> = Promise.resolve();
+  /** Settles with the last sync that was asked for, or other work that is done while nothing else is written. */
+  #lastWork: Promise<unknown> = Promise.resolve();
+  /** Settles with the last snapshot that was asked for. */
+  #lastSnapshotWork: Promise<unknown> = Promise.resolve();
+  /** What an earlier life left is not cleared yet. */
+  #hasLeftovers = true;
+  /** The generation in which the replica is known to stand well. */
   #generation: Generation | undefined;
-  #tail: Tail | undefined;
   #lastPos: Position | undefined;
-  /** Superseded WAL takes its last form while new WAL goes on to be copied. Never rejects. */
-  #finishing: Promise<void> | undefined;
-  /** It found a WAL that is not whole: thrown by the next sync. */
-  #brokenGeneration: CannotGoOn | undefined;
-  /** It failed, which was said; it is tried again with each sync. */
-  #finishingFails = false;
-  /** Superseded WALs may not have their last form yet. */
-  #mayHaveUnfinished = true;
+  #heldPos: Position | undefined;
+  #lastSnapshot: LastSnapshot | undefined;
+  readonly #schedule: SnapshotSchedule;
+  /** This replica has a turn of heavy work already, and must not wait for another one. */
+  #hasTurn = false;
 
   constructor(db: WalSource, parts: StoreReplicaParts, emit: EmitEvent) {
     this.db = db;
@@ -77,23 +91,41 @@ export class StoreReplica implements Replica<WalSource> {
     this.#emit = emit;
     this.#reader = parts.reader;
     this.#parts = parts;
+    this.#schedule = new SnapshotSchedule(parts.options);
+    const { name, location } = this;
+    const writer = (): LayoutWriter => this.#writer;
+    this.#copier = new WalCopier({ db, writer, location, emit });
+    this.#finisher = new Finisher({
+      name,
+      writer,
+      // As long as the source holds it.
+      knownEnd: (generation, index) => {
+        using wal = db.openWal(generation, index);
+        return wal?.endOffset;
+      },
+      onBroken: () => this.#loop?.wake(),
+      emit,
+    });
   }
 
+  /** Touches nothing in the replica: one that cannot be reached keeps nobody from starting. */
   async start(): Promise<void> {
-    await this.#writer.removeTemporaries(undefined);
-    const { monitorEnabled = true, syncIntervalMs } = this.#parts;
+    const { monitorEnabled = true, options } = this.#parts;
+    this.#hasLeftovers = true;
     if (!monitorEnabled || this.#loop !== undefined) return;
-    const loop = new ReplicaLoop(this.name, (signal) => this.#queueSync(signal), this.#emit, syncIntervalMs);
+    const loop = new ReplicaLoop(this.name, (signal) => this.sync(signal), this.#emit, options.syncIntervalMs);
     this.#loop = loop;
     this.#unsubscribe = this.db.onCaptured(() => loop.wake());
     loop.start();
+    this.#upkeep = startUpkeep(this, this.#schedule, options, this.#emit);
   }
 
   async stop(): Promise<void> {
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
-    await this.#loop?.stop();
+    await Promise.all([this.#loop?.stop(), this.#upkeep?.stop()]);
     this.#loop = undefined;
+    this.#upkeep = undefined;
     await this.settled();
   }
 
@@ -101,28 +133,69 @@ export class StoreReplica implements Replica<WalSource> {
     return this.#lastPos;
   }
 
+  heldPos(): Position | undefined {
+    return this.#heldPos;
+  }
+
   async calcPos(generation: Generation): Promise<Position | undefined> {
     const tail = await this.#writer.readTail(generation, undefined);
     if (tail !== undefined) return { generation, index: tail.index, offset: tail.chain?.end.offset ?? 0 };
-    const index = await this.#writer.newestSnapshot(generation, undefined);
-    return index === undefined ? undefined : { generation, index, offset: 0 };
+    const { newestSnapshot } = await this.#standing(generation);
+    return newestSnapshot === undefined ? undefined : { generation, index: newestSnapshot, offset: 0 };
   }
 
+  /** One at a time: a second call begins after the first has ended. Superseded WAL takes its last form later. */
   sync(signal?: AbortSignal): Promise<Position> {
-    return this.#queueSync(signal);
+    return this.#whileNothingIsWritten(() => this.#syncOrForget(signal));
+  }
+
+  /**
+   * Takes a snapshot in the current generation, while WAL goes on to be copied. Where the generation has none yet, its
+   * first one is the answer.
+   * @throws LitestreamError GENERATION_BROKEN when another generation began meanwhile, and what `sync` throws
+   */
+  snapshot(signal?: AbortSignal): Promise<LastSnapshot> {
+    const work = this.#lastSnapshotWork.then(async () => {
+      const before = this.#lastSnapshot;
+      const { generation } = await this.sync(signal);
+      const first = this.#lastSnapshot;
+      if (first !== undefined && first !== before && first.generation === generation) return first;
+      const reach = (end: Position): Promise<void> => this.#reach(end, signal);
+      return this.#takeSnapshot(generation, { label: (index) => index, reach, signal });
+    });
+    this.#lastSnapshotWork = work.catch(() => undefined);
+    return work;
+  }
+
+  /** Deletes what the replica no longer needs; of a dry run the result says what that is. */
+  async enforceRetention(options: RetentionOptions): Promise<RetentionResult> {
+    const { retentionMs = retentionMsDefault, isDeleteFree = false } = this.#parts.options;
+    const result = await enforceRetention(
+      {
+        name: this.name,
+        reader: this.#reader,
+        writer: () => this.#writer,
+        retentionMs,
+        isDeleteFree,
+        position: () => this.#lastPos ?? this.db.captured()?.position,
+        sync: (signal) => this.sync(signal),
+        snapshot: (signal) => this.snapshot(signal),
+        whileNothingIsWritten: (work) =>
+          this.#whileNothingIsWritten(async () => {
+            await this.#finisher.settled();
+            await work();
+          }),
+      },
+      options,
+    );
+    this.#emit({ type: "retention", ...result });
+    return result;
   }
 
   /** Resolves when superseded WAL has its last form, or that has failed, which is an event. */
   async settled(): Promise<void> {
-    await this.#finishing;
+    await this.#finisher.settled();
     await this.#openedWriter?.close?.();
-  }
-
-  /** One at a time: a second call begins after the first has ended. Superseded WAL takes its last form later. */
-  #queueSync(signal: AbortSignal | undefined): Promise<Position> {
-    const sync = this.#lastSync.then(() => this.#syncOrForget(signal));
-    this.#lastSync = sync.catch(() => undefined);
-    return sync;
   }
 
   generations(): Promise<Generation[]> {
@@ -153,21 +226,33 @@ export class StoreReplica implements Replica<WalSource> {
     return this.#reader.sideFiles;
   }
 
+  get leases(): ReaderLeaseStore | undefined {
+    return this.#reader.leases;
+  }
+
   /** Opened when it is needed: the mode and owner of what is written are those of a database that may come later. */
   get #writer(): LayoutWriter {
     this.#openedWriter ??= this.#parts.openWriter();
     return this.#openedWriter;
   }
 
+  #whileNothingIsWritten<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#lastWork.then(work);
+    this.#lastWork = done.catch(() => undefined);
+    return done;
+  }
+
   #forget(): void {
     this.#generation = undefined;
-    this.#tail = undefined;
     this.#lastPos = undefined;
-    this.#mayHaveUnfinished = true;
+    this.#copier.forget();
+    this.#finisher.forget();
   }
 
   async #syncOrForget(signal: AbortSignal | undefined): Promise<Position> {
     try {
+      if (this.#hasLeftovers) await this.#writer.removeTemporaries(signal);
+      this.#hasLeftovers = false;
       for (let tries = 1; ; tries++) {
         try {
           return await this.#sync(signal);
@@ -181,6 +266,7 @@ export class StoreReplica implements Replica<WalSource> {
             });
           }
           this.#forget();
+          if (await this.#resumeBehindGap(error, signal)) continue;
           // Another generation may have begun meanwhile, which this sync did not know of.
           if (this.db.captured()?.position.generation === error.generation) this.db.beginGeneration(error.reason);
         }
@@ -192,8 +278,7 @@ export class StoreReplica implements Replica<WalSource> {
   }
 
   async #sync(signal: AbortSignal | undefined): Promise<Position> {
-    const broken = this.#brokenGeneration;
-    this.#brokenGeneration = undefined;
+    const broken = this.#finisher.takeBroken();
     if (broken !== undefined) throw broken;
     const startedAtMs = performance.now();
     const captured = this.db.captured();
@@ -204,21 +289,28 @@ export class StoreReplica implements Replica<WalSource> {
     }
     const { generation } = captured.position;
     let bytes = 0;
-    const count = (size: number): void => {
-      bytes += size;
+    const count = (sizeBytes: number): void => {
+      bytes += sizeBytes;
     };
+    let firstIndex: WalIndex | undefined;
     if (this.#generation !== generation) {
       this.#forget();
-      const hasSnapshot = (await this.#writer.newestSnapshot(generation, signal)) !== undefined;
-      if (!hasSnapshot) {
-        const request = { db: this.db.path, bufferBytes: snapshotBufferBytes, signal };
-        await heavyWork.run(request, () => this.#snapshot(generation, count, signal));
+      const standing = await this.#standing(generation);
+      firstIndex = standing.newestSnapshot;
+      this.#schedule.stands(standing);
+      if (!standing.isWhole) {
+        const reach = (end: Position, label: WalIndex): Promise<Position> => {
+          return this.#copier.copyUntil(end, { firstIndex: label, count, signal });
+        };
+        await this.#takeSnapshot(generation, { label: (index) => index, reach, signal });
       }
       this.#generation = generation;
     }
-    const position = await this.#replicateWal(captured.position, count, signal);
+    const position = await this.#copier.copyUntil(captured.position, { firstIndex, count, signal });
+    this.#schedule.copied(bytes);
     const isNews = this.#lastPos === undefined || !samePosition(this.#lastPos, position);
     this.#lastPos = position;
+    this.#heldPos = position;
     if (isNews) {
       const durationMs = performance.now() - startedAtMs;
       // More may have been captured, and copied, since this sync began.
@@ -227,23 +319,74 @@ export class StoreReplica implements Replica<WalSource> {
       const { asOfMs } = hasNewest ? newest : captured;
       this.#emit({ type: "replica-sync", replica: this.name, position, bytes, asOfMs, durationMs });
     }
-    this.#startFinishing(position, signal);
+    this.#finisher.start(position, signal);
     return position;
   }
 
+  async #standing(generation: Generation): Promise<Standing> {
+    const { snapshots, wals } = await this.#reader.generationObjects(generation);
+    return standingOf(snapshots, wals);
+  }
+
+  /**
+   * Shadow WAL was let go before this replica had it: it goes on behind a new snapshot, in the same generation. States
+   * from before the gap stay; none are in it. The snapshot goes by the WAL before the current one, so that the replica
+   * has a WAL of its index at once: with none, and older ones there, Litestream 0.3 panics.
+   * @returns false where another generation has to begin
+   */
+  async #resumeBehindGap({ generation, resumeFrom }: CannotGoOn, signal: AbortSignal | undefined): Promise<boolean> {
+    const captured = this.db.captured()?.position;
+    if (resumeFrom === undefined || captured?.generation !== generation || captured.index - 1 < resumeFrom)
+      return false;
+    using before = this.db.openWal(generation, walIndex(captured.index - 1));
+    if (before === undefined) return false;
+    this.#emit({
+      type: "warning",
+      message: `${this.location} came too late for WAL that was let go: it goes on behind a new snapshot`,
+      hint: "States of the time between cannot be restored from it.",
+    });
+    const label = (index: WalIndex): WalIndex => walIndex(index - 1);
+    const reach = (end: Position, index: WalIndex): Promise<Position> => {
+      this.#copier.skipTo(index);
+      return this.#copier.copyUntil(end, { firstIndex: index, count: () => undefined, signal });
+    };
+    await this.#takeSnapshot(generation, { label, reach, signal });
+    this.#generation = generation;
+    return true;
+  }
+
+  /** Lets WAL be copied up to `end`, where the same generation goes on. */
+  async #reach(end: Position, signal: AbortSignal | undefined): Promise<void> {
+    const position = await this.sync(signal);
+    if (position.generation === end.generation && comparePositions(position, end) >= 0) return;
+    throw new LitestreamError("GENERATION_BROKEN", `another generation began while a snapshot was taken`, {
+      path: this.location,
+      hint: "The new one has a snapshot of its own.",
+    });
+  }
+
   /** Copies the database. The snapshot is visible only once the replica holds the WAL that makes it exact. */
-  async #snapshot(
-    generation: Generation,
-    count: (size: number) => void,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+  #takeSnapshot(generation: Generation, run: SnapshotRun): Promise<LastSnapshot> {
+    // A snapshot that waits for its WAL, which a sync cannot copy without another one.
+    if (this.#hasTurn) return this.#copyDatabase(generation, run);
+    const request = { db: this.db.path, bufferBytes: snapshotBufferBytes, signal: run.signal };
+    return heavyWork.run(request, async () => {
+      this.#hasTurn = true;
+      try {
+        return await this.#copyDatabase(generation, run);
+      } finally {
+        this.#hasTurn = false;
+      }
+    });
+  }
+
+  async #copyDatabase(generation: Generation, { label, reach, signal }: SnapshotRun): Promise<LastSnapshot> {
     const startedAtMs = performance.now();
     using snapshot = this.db.beginSnapshot();
     if (snapshot.generation !== generation) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
-    const { index } = snapshot;
+    const index = label(snapshot.index);
     let bytes = 0;
     let end: Position = { generation, index, offset: 0 };
-    const replicateWal = (until: Position): Promise<Position> => this.#replicateWal(until, count, signal, index);
     async function* content(): AsyncIterable<Uint8Array> {
       for await (const chunk of snapshot.content()) {
         signal?.throwIfAborted();
@@ -252,147 +395,20 @@ export class StoreReplica implements Replica<WalSource> {
       }
       end = snapshot.end();
       if (end.generation !== generation) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
-      await replicateWal(end);
+      await reach(end, index);
     }
     const { sizeBytes } = await this.#writer.putSnapshot(generation, index, content(), () => end, signal);
     const durationMs = performance.now() - startedAtMs;
+    const taken: LastSnapshot = { generation, index, takenAtMs: Date.now(), sizeBytes };
+    this.#lastSnapshot = taken;
+    this.#schedule.taken(taken.takenAtMs, bytesBetween(end, this.#lastPos));
     this.#emit({ type: "snapshot", replica: this.name, generation, index, bytes, sizeBytes, durationMs });
+    return taken;
   }
-
-  /**
-   * Copies the shadow WAL from where the replica's own ends, at least to `until`.
-   * @param firstIndex where to begin if the replica holds nothing of the generation
-   * @returns the position that is durable now
-   */
-  async #replicateWal(
-    until: Position,
-    count: (size: number) => void,
-    signal: AbortSignal | undefined,
-    firstIndex?: WalIndex,
-  ): Promise<Position> {
-    const { generation } = until;
-    let tail = this.#tail ?? (await this.#reconcile(until, firstIndex, signal));
-    for (;;) {
-      signal?.throwIfAborted();
-      using wal = this.db.openWal(generation, tail.index);
-      if (wal !== undefined) {
-        const before = tail.chain?.end.offset ?? 0;
-        tail = { index: tail.index, chain: await this.#copyWal(generation, tail, wal, signal) };
-        count((tail.chain?.end.offset ?? 0) - before);
-        await this.#noteEnd(generation, tail, wal.isSealed, signal);
-      } else if (this.db.captured()?.position.generation !== generation || tail.index < until.index) {
-        throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
-      }
-      this.#tail = tail;
-      const position = { generation, index: tail.index, offset: tail.chain?.end.offset ?? 0 };
-      // What was captured since is for the next sync: a writer that never rests would keep this one from its end.
-      if (comparePositions(position, until) >= 0) return position;
-      if (wal?.isSealed !== true) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
-      tail = { index: walIndex(tail.index + 1), chain: undefined };
-      this.#mayHaveUnfinished = true;
-      // Lets capture go on while a long backlog is copied.
-      await new Promise((done) => setImmediate(done));
-    }
-  }
-
-  async #copyWal(
-    generation: Generation,
-    { index, chain }: Tail,
-    wal: SourceWal,
-    signal: AbortSignal | undefined,
-  ): Promise<WalChain> {
-    if (chain !== undefined && chain.end.offset === wal.endOffset) return chain;
-    return await this.#writer.appendWal(generation, index, chain, wal, signal);
-  }
-
-  /** What cannot be noted costs points in time, and no state: replication goes on. */
-  async #noteEnd(
-    generation: Generation,
-    { index, chain }: Tail,
-    isSealed: boolean,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    if (chain === undefined) return;
-    const { header, end } = chain;
-    try {
-      await this.#writer.noteEnd({ generation, index, header, timeMs: Date.now(), end, isSealed }, signal);
-    } catch (error) {
-      this.#emit({
-        type: "warning",
-        message: `cannot note the time of a sync in ${this.location}: ${errorMessage(error)}`,
-        hint: "A restore to that time gives the state before it.",
-      });
-    }
-  }
-
-  /** Finds out where to go on, from what the replica itself holds, and cuts off what a crash left half written. */
-  async #reconcile(until: Position, firstIndex: WalIndex | undefined, signal: AbortSignal | undefined): Promise<Tail> {
-    const { generation } = until;
-    const held = await this.#writer.readTail(generation, signal);
-    if (held === undefined) {
-      const index = firstIndex ?? (await this.#writer.newestSnapshot(generation, signal));
-      if (index === undefined) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
-      return { index, chain: undefined };
-    }
-    if (held.index > until.index) throw new CannotGoOn(generation, "replica is ahead of the shadow wal");
-    using wal = this.db.openWal(generation, held.index);
-    if (wal === undefined) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
-    // Not even a header arrived, or the only copy is final and there is more: all of it is copied again.
-    if (held.chain === undefined) return { index: held.index, chain: undefined };
-    const { offset } = held.chain.end;
-    if (offset > wal.endOffset) throw new CannotGoOn(generation, "replica is ahead of the shadow wal");
-    if (!endsLike(held.chain, wal)) throw new CannotGoOn(generation, "replica differs from the shadow wal");
-    if (held.isFinal) {
-      const isWhole = wal.isSealed && offset === wal.endOffset;
-      return isWhole ? { index: walIndex(held.index + 1), chain: undefined } : { index: held.index, chain: undefined };
-    }
-    if (held.isTorn) await this.#writer.cutTail(generation, held.index, held.chain, signal);
-    return { index: held.index, chain: held.chain };
-  }
-
-  #startFinishing(position: Position, signal: AbortSignal | undefined): void {
-    if (!this.#mayHaveUnfinished || this.#finishing !== undefined) return;
-    this.#mayHaveUnfinished = false;
-    const finish = async (): Promise<void> => {
-      try {
-        for await (const { index, sizeBytes } of this.#writer.finishBefore(position, this.#capturedEnd, signal)) {
-          this.#emit({ type: "wal-compressed", replica: this.name, generation: position.generation, index, sizeBytes });
-        }
-        this.#finishingFails = false;
-      } catch (error) {
-        this.#mayHaveUnfinished = true;
-        if (signal?.aborted === true) return;
-        if (error instanceof CannotGoOn) {
-          this.#brokenGeneration = error;
-          this.#loop?.wake();
-        } else if (!this.#finishingFails) {
-          // The WAL is there all the same: no sync fails for this.
-          this.#finishingFails = true;
-          this.#emit({ type: "error", operation: "compress wal", replica: this.name, error });
-        }
-      } finally {
-        this.#finishing = undefined;
-      }
-    };
-    this.#finishing = finish();
-  }
-
-  /** Where a WAL of the source ends, as long as the source holds it. */
-  readonly #capturedEnd: KnownEnd = (generation, index) => {
-    using wal = this.db.openWal(generation, index);
-    return wal?.endOffset;
-  };
 }
 
-/** True when the source's WAL has the chain's salts, and at its end the chain's checksum: so all of it is the same. */
-function endsLike(chain: WalChain, wal: SourceWal): boolean {
-  const header = new Uint8Array(walHeaderSizeBytes);
-  wal.readAt(header, 0);
-  if (Buffer.compare(header, formatWalHeader(chain.header)) !== 0) return false;
-  const { offset, checksum } = chain.end;
-  if (offset === walHeaderSizeBytes) return true;
-  const frame = new Uint8Array(24);
-  if (wal.readAt(frame, offset - frameSizeBytes(chain.header.pageSize)) < frame.byteLength) return false;
-  const view = new DataView(frame.buffer);
-  return view.getInt32(16) === checksum.s1 && view.getInt32(20) === checksum.s2;
+/** About how many bytes of WAL lie between; 0 where `b` is unknown. */
+function bytesBetween(a: Position, b: Position | undefined): number {
+  if (b?.generation !== a.generation || comparePositions(a, b) >= 0) return 0;
+  return b.index === a.index ? b.offset - a.offset : b.offset + 1;
 }

@@ -9,13 +9,11 @@ import {
   generationKey,
   generationsKey,
   type ObjectName,
-  parseSnapshotKey,
   pendingGenerationKey,
   snapshotKey,
-  snapshotsKey,
   walsKey,
 } from "../layout/generations.ts";
-import { formatSnapshotEnd, snapshotEndKey, walPointsKey } from "../layout/restore-points.ts";
+import { snapshotEndKey, walPointsKey } from "../layout/restore-points.ts";
 import { parseWalKey, walKey } from "../layout/whole.ts";
 import { decompressLz4 } from "../lz4/frame-reader.ts";
 import { compressLz4 } from "../lz4/frame-writer.ts";
@@ -30,6 +28,7 @@ import type { SourceWal } from "../wal-source.ts";
 import { CannotGoOn } from "./cannot-go-on.ts";
 import type { DurableEnd, FinishedWal, HeldWal, KnownEnd, LayoutWriter } from "./layout-writer.ts";
 import { PointsFile } from "./points-file.ts";
+import { putSnapshot } from "./put-snapshot.ts";
 import { isWholeWal, readWalTail } from "./wal-tail.ts";
 
 export class WholeFolder implements LayoutWriter {
@@ -46,11 +45,6 @@ export class WholeFolder implements LayoutWriter {
     await this.#store.removeTemporaries(generationsKey);
   }
 
-  async newestSnapshot(generation: Generation): Promise<WalIndex | undefined> {
-    const snapshots = await this.#names(`${snapshotsKey(generation)}/`, parseSnapshotKey);
-    return snapshots.at(-1)?.index;
-  }
-
   /** A generation that was not there before appears with it, and with the WAL written while `content` was read. */
   async putSnapshot(
     generation: Generation,
@@ -59,11 +53,10 @@ export class WholeFolder implements LayoutWriter {
     endOf: () => Position,
     signal: AbortSignal | undefined,
   ): Promise<{ sizeBytes: number }> {
-    const key = snapshotKey(generation, index, true);
-    const put = async (): Promise<{ sizeBytes: number }> => {
-      const stored = await this.#store.put(this.#keyOf(generation, key), compressLz4(content), signal);
-      await this.#noteSnapshotEnd(generation, index, endOf(), stored.sizeBytes, signal);
-      return stored;
+    const put = (): Promise<{ sizeBytes: number }> => {
+      const key = this.#keyOf(generation, snapshotKey(generation, index, true));
+      const endKey = this.#keyOf(generation, snapshotEndKey(generation, index));
+      return putSnapshot(this.#store, { generation, index, key, endKey, content, endOf }, signal);
     };
     // A folder that is there already, left by somebody else without a snapshot, can only get better.
     return this.#store.exists(generationKey(generation)) ? put() : this.#appearAtOnce(generation, put);
@@ -172,27 +165,30 @@ export class WholeFolder implements LayoutWriter {
     }
   }
 
-  async #noteSnapshotEnd(
+  /** Nothing: it is replaced at once. */
+  async clearWal(): Promise<void> {}
+
+  deleteObjects(_generation: Generation, keys: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+    return this.#store.delete(keys, signal);
+  }
+
+  /** By one rename, unless something else lies in its folder, which stays. */
+  async deleteGeneration(
     generation: Generation,
-    index: WalIndex,
-    end: Position,
-    sizeBytes: number,
+    groups: readonly (readonly string[])[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    // The frame ends with the checksum of its content.
-    const checksum = new Uint8Array(4);
-    {
-      using stored = this.#store.openFile(this.#keyOf(generation, snapshotKey(generation, index, true)), {
-        create: false,
-      });
-      stored.readAt(checksum, sizeBytes - checksum.byteLength);
+    const known = new Set(groups.flat());
+    const entries = await this.#store.list(`${generationKey(generation)}/`, signal);
+    if (entries.every(({ key }) => known.has(key))) {
+      const removedKey = pendingGenerationKey(generation);
+      await this.#store.removeAll(removedKey);
+      if (this.#store.exists(generationKey(generation))) this.#store.rename(generationKey(generation), removedKey);
+      await this.#store.removeAll(removedKey);
+      return;
     }
-    const contentHash = new DataView(checksum.buffer).getUint32(0, true);
-    const record = formatSnapshotEnd({ generation, index, timeMs: Date.now(), end, contentHash });
-    async function* content(): AsyncGenerator<Uint8Array, void, undefined> {
-      yield record;
-    }
-    await this.#store.put(this.#keyOf(generation, snapshotEndKey(generation, index)), content(), signal);
+    for (const keys of groups) await this.#store.delete(keys, signal);
+    await this.#store.removeEmptyFolders(generationKey(generation));
   }
 
   async #appearAtOnce<Result>(generation: Generation, build: () => Promise<Result>): Promise<Result> {
@@ -219,15 +215,11 @@ export class WholeFolder implements LayoutWriter {
   }
 
   /** By index; where one is there twice, the uncompressed one is last. */
-  #walFiles(generation: Generation): Promise<NamedObject[]> {
-    return this.#names(`${walsKey(generation)}/`, parseWalKey);
-  }
-
-  async #names(prefix: string, parse: (key: string) => ObjectName | undefined): Promise<NamedObject[]> {
-    const entries = await this.#store.list(prefix);
+  async #walFiles(generation: Generation): Promise<NamedObject[]> {
+    const entries = await this.#store.list(`${walsKey(generation)}/`);
     return entries
       .flatMap(({ key }) => {
-        const name = parse(key);
+        const name = parseWalKey(key);
         return name === undefined ? [] : [{ ...name, key }];
       })
       .toSorted((a, b) => a.index - b.index || Number(b.compressed) - Number(a.compressed));

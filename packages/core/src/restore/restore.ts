@@ -8,6 +8,7 @@ import { throwIfAborted } from "../abort.ts";
 import { errorMessage, isLitestreamError, LitestreamError } from "../errors.ts";
 import type { Generation } from "../generation.ts";
 import type { WalInfo } from "../layout/objects.ts";
+import { isNotedHash } from "../layout/restore-points.ts";
 import type { Txid } from "../ltx/txid.ts";
 import type { Position, WalIndex } from "../position.ts";
 import { formatPosition, parsePosition, samePosition } from "../position.ts";
@@ -347,7 +348,7 @@ class DamageKnowledge {
     if (plan.layout !== "wal" || plan.wal.snapshotEnd === undefined) return;
     const { replica } = this.#options;
     const hash = await replica.sideFiles?.snapshotHash(plan.wal.snapshot);
-    if (hash === undefined || hash === plan.wal.snapshotEnd.contentHash) return;
+    if (hash === undefined || isNotedHash(plan.wal.snapshotEnd, hash)) return;
     const path = `${replica.location}/${plan.wal.snapshot.path}`;
     throw new LitestreamError("BACKUP_DAMAGED", `damaged snapshot: ${path}: its side file says another checksum`, {
       path,

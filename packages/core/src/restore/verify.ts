@@ -6,7 +6,7 @@ import type { Generation } from "../generation.ts";
 import { parseSnapshotKey } from "../layout/generations.ts";
 import { ltxFileSizeBytesMin, type LtxInfo, ltxStates, parseLtxKey, planLtx } from "../layout/ltx.ts";
 import type { SnapshotInfo, WalInfo } from "../layout/objects.ts";
-import { parseSideFileKey, type SnapshotEnd, type WalPoints } from "../layout/restore-points.ts";
+import { isNotedHash, parseSideFileKey, type SnapshotEnd, type WalPoints } from "../layout/restore-points.ts";
 import { parseReaderLeaseKey } from "../layout/reader-lease.ts";
 import { parseSegmentKey } from "../layout/segments.ts";
 import { generationsOf } from "../layout/stats.ts";
@@ -186,7 +186,7 @@ class GenerationVerifier {
     const header = new Uint8Array(dbHeaderSizeBytes);
     let sizeBytes = 0;
     try {
-      const noted = this.#ends.find(({ index }) => index === info.index)?.contentHash;
+      const noted = this.#ends.find(({ index }) => index === info.index);
       const stored = noted === undefined ? undefined : await this.#replica.sideFiles?.snapshotHash(info);
       for await (const chunk of this.#replica.snapshotReader(this.#generation, info.index)) {
         throwIfAborted(this.#signal, "verifying");
@@ -197,7 +197,7 @@ class GenerationVerifier {
       this.#pageSize ??= pageSize;
       if (sizeBytes % pageSize !== 0)
         return this.#isDamaged(info.path, `${sizeBytes} bytes are no whole number of pages`);
-      if (noted !== undefined && stored !== undefined && noted !== stored) {
+      if (noted !== undefined && stored !== undefined && !isNotedHash(noted, stored)) {
         return this.#isDamaged(info.path, "its side file says another checksum");
       }
       return true;

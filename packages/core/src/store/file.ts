@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, rm, stat, unlink } from "node:fs/promises";
+import { readdir, rm, rmdir, stat, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { throwIfAborted } from "../abort.ts";
 import { systemErrorCode } from "../errors.ts";
@@ -138,6 +138,19 @@ export class FileStore implements Store {
 
   removeUnfinished(prefix: string): Promise<string[]> {
     return this.removeTemporaries(prefix);
+  }
+
+  async removeEmptyFolders(key: string): Promise<void> {
+    const path = this.pathOf(key);
+    try {
+      for (const name of await readdir(path, { withFileTypes: true })) {
+        if (name.isDirectory()) await this.removeEmptyFolders(`${key}/${name.name}`);
+      }
+      await rmdir(path);
+    } catch (error) {
+      const code = systemErrorCode(error);
+      if (code !== "ENOENT" && code !== "ENOTEMPTY" && code !== "EEXIST") throw fileError(error, "delete", path);
+    }
   }
 
   /** Removes a file, or a folder with all that is in it. One that is already gone is not an error. */

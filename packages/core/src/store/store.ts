@@ -55,6 +55,8 @@ export interface Store extends ReadableStore {
    * called while nothing is written there. @returns what it was called
    */
   removeUnfinished?(prefix: string, signal?: AbortSignal): Promise<string[]>;
+  /** Removes the folders at and below `key` in which nothing is left, where a store has folders. */
+  removeEmptyFolders?(key: string): Promise<void>;
   /** Writes that depend on what is there, where the store can do that. */
   readonly conditional?: ConditionalStore;
 }

@@ -313,7 +313,7 @@ describe("FileReplica after a crash or a change from outside", () => {
     });
   });
 
-  test("removes temporaries of an earlier life when it starts, and only those", async () => {
+  test("removes temporaries of an earlier life before it writes, and only those", async () => {
     await using setup = await setUp();
     await setup.replica.sync();
     writeFileSync(setup.file("wal/00000003.wal.lz4.tmp"), "half");
@@ -321,7 +321,9 @@ describe("FileReplica after a crash or a change from outside", () => {
     const pending = setup.folder.join("replica", "generations", "0123456789abcdef.tmp");
     mkdirSync(`${pending}/snapshots`, { recursive: true });
     writeFileSync(`${pending}/${snapshot0}`, "half");
-    await setup.reopen().start();
+    const replica = setup.reopen();
+    await replica.start();
+    await replica.sync();
     expect(existsSync(pending)).toBe(false);
     expect(setup.files()).toEqual([snapshot0, wal0]);
     expect(existsSync(setup.folder.join("replica", "notes.tmp"))).toBe(true);

@@ -31,6 +31,48 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map([
     },
   ],
   [
+    "databases",
+    {
+      summary: "lists the databases of the configuration file",
+      load: async () => (await import("./commands/databases.ts")).databasesCommand,
+    },
+  ],
+  [
+    "generations",
+    {
+      summary: "lists the generations of a database's replicas",
+      load: async () => (await import("./commands/generations.ts")).generationsCommand,
+    },
+  ],
+  [
+    "snapshots",
+    {
+      summary: "lists the snapshots of a database's replicas",
+      load: async () => (await import("./commands/snapshots.ts")).snapshotsCommand,
+    },
+  ],
+  [
+    "wal",
+    {
+      summary: "lists the WAL of a database's replicas",
+      load: async () => (await import("./commands/wal.ts")).walCommand,
+    },
+  ],
+  [
+    "ltx",
+    {
+      summary: "lists the LTX files of replicas by Litestream 0.5",
+      load: async () => (await import("./commands/ltx.ts")).ltxCommand,
+    },
+  ],
+  [
+    "config",
+    {
+      summary: "checks a configuration file",
+      load: async () => (await import("./commands/config.ts")).configCommand,
+    },
+  ],
+  [
     "version",
     { summary: "prints the version", load: async () => (await import("./commands/version.ts")).versionCommand },
   ],

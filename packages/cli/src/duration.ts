@@ -37,3 +37,19 @@ export function formatDurationMs(durationMs: number): string {
   const seconds = Math.round(durationMs / 1000);
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
+
+/**
+ * A duration as Go's `time.Duration` prints it, cut to what matters as Litestream's lists do: whole seconds from 10 s
+ * on, tenths from 1 s on, else milliseconds. `1h2m3s`, `7m5s`, `16s`, `1.5s`, `230ms`, `0s`.
+ */
+export function formatGoDuration(durationMs: number): string {
+  const sign = durationMs < 0 ? "-" : "";
+  const ms = Math.trunc(Math.abs(durationMs));
+  if (ms === 0) return "0s";
+  if (ms < 1000) return `${sign}${ms}ms`;
+  if (ms < 10_000) return `${sign}${Math.trunc(ms / 100) / 10}s`;
+  const seconds = Math.trunc(ms / 1000);
+  const [hours, minutes] = [Math.trunc(seconds / 3600), Math.trunc(seconds / 60) % 60];
+  const parts = [hours > 0 ? `${hours}h` : "", hours > 0 || minutes > 0 ? `${minutes}m` : "", `${seconds % 60}s`];
+  return sign + parts.join("");
+}

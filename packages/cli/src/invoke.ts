@@ -1,6 +1,7 @@
 import { type ArgsDef, type CommandDef, runCommand } from "citty";
 import { normalizeArguments } from "./arguments.ts";
 import { printOut } from "./output.ts";
+import { wrap } from "./wrap.ts";
 
 /** What `-help` shows beside the flags, which describe themselves. */
 export interface CommandHelp {
@@ -35,15 +36,21 @@ export async function invoke<T extends ArgsDef>(
   return typeof result === "number" ? result : 0;
 }
 
+const columnsMax = 80;
+/** A tab, and four spaces. */
+const indentColumns = 12;
+
 function formatHelp(name: string, flags: ArgsDef, help: CommandHelp): string {
-  const lines = [help.about, "", "Usage:", ""];
+  const lines = [...wrap(help.about, columnsMax), "", "Usage:", ""];
   for (const usage of help.usages) lines.push(`\tlitestream ${name}${usage === "" ? "" : ` ${usage}`}`, "");
   if (Object.keys(flags).length > 0) lines.push("Arguments:", "");
   for (const [flag, definition] of Object.entries(flags)) {
     const inverted = definition.type === "boolean" && definition.default === true;
     const valueHint = definition.type === "string" ? ` ${definition.valueHint ?? "VALUE"}` : "";
     lines.push(`\t-${inverted ? "no-" : ""}${flag}${valueHint}`);
-    for (const line of (definition.description ?? "").split("\n")) lines.push(`\t    ${line}`);
+    for (const sentence of (definition.description ?? "").split("\n")) {
+      for (const line of wrap(sentence, columnsMax - indentColumns)) lines.push(`\t    ${line}`);
+    }
     lines.push("");
   }
   if (help.examples.length > 0) lines.push("Examples:", "");

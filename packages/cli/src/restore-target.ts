@@ -1,12 +1,21 @@
 import { statSync } from "node:fs";
-import { type Config, type Environment, type ReplicaConfig, defaultConfigPath } from "./config/config.ts";
+import {
+  type Config,
+  type DatabaseConfig,
+  type Environment,
+  type ReplicaConfig,
+  defaultConfigPath,
+} from "./config/config.ts";
+import { findDatabase } from "./config/find-database.ts";
 import { didYouMean } from "./nearest.ts";
-import { canonicalPath, expandPath } from "./paths.ts";
+import { expandPath } from "./paths.ts";
 import { isUrl, parseReplica } from "./replica-url.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Where to restore from, and to. */
 export interface RestoreTarget {
+  /** As the configuration has it; undefined for a replica that was named itself. */
+  readonly database: DatabaseConfig | undefined;
   readonly replicas: readonly ReplicaConfig[];
   readonly outputPath: string;
 }
@@ -80,7 +89,11 @@ function replicaTarget(source: string, outputPath: string | undefined, replicaNa
   if (outputPath === undefined) {
     throw new UsageError("output path required", `Write litestream restore -o OUTPUT ${source}.`);
   }
-  return { replicas: [{ ...replica, name: replica.type ?? "file" }], outputPath: expandPath(outputPath) };
+  return {
+    database: undefined,
+    replicas: [{ ...replica, name: replica.type ?? "file" }],
+    outputPath: expandPath(outputPath),
+  };
 }
 
 function configuredTarget(
@@ -90,7 +103,7 @@ function configuredTarget(
   replicaName: string | undefined,
 ): RestoreTarget {
   const path = expandPath(source);
-  const database = config.databases.find((other) => samePath(other.path, path));
+  const database = findDatabase(config, path);
   if (database === undefined) {
     const paths = config.databases.map((other) => other.path);
     throw new UsageError(
@@ -103,15 +116,11 @@ function configuredTarget(
     const guess = didYouMean(replicaName, names) || `; it has ${names.join(", ")}`;
     throw new UsageError(`${path} has no replica "${replicaName}" in the config${guess}`);
   }
-  return { replicas, outputPath: outputPath === undefined ? database.path : expandPath(outputPath) };
+  return { database, replicas, outputPath: outputPath === undefined ? database.path : expandPath(outputPath) };
 }
 
 function isConfigured(config: Config, path: string): boolean {
-  return config.databases.some((database) => samePath(database.path, path));
-}
-
-function samePath(path: string, other: string): boolean {
-  return canonicalPath(path) === canonicalPath(other);
+  return findDatabase(config, path) !== undefined;
 }
 
 function fileExists(path: string): boolean {

@@ -15,7 +15,7 @@ export function formatBytes(bytes: number): string {
 const multiples: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
 const binaryMultiples: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
-export const sizePattern: RegExp = /^(\d+(?:\.\d+)?) ?([kmgt]?)(i?)b?$/i;
+export const sizePattern: RegExp = /^(\d+(?:\.\d+)?) ?([kmgtKMGT]?)([iI]?)[bB]?$/;
 
 /**
  * Bytes of a size as Litestream 0.5 reads it: `5MB` in powers of 1000, `5MiB` in powers of 1024, `5M`, `100B`, `1024`;

@@ -8,6 +8,9 @@ export interface Manifest {
   readonly version: string;
   readonly dependencies?: Versions;
   readonly devDependencies?: Versions;
+  readonly files?: readonly string[];
+  readonly man?: readonly string[];
+  readonly exports?: Versions;
   readonly scripts?: Readonly<Record<string, string>>;
 }
 
@@ -33,8 +36,14 @@ export async function commandDependencies(): Promise<Record<string, string>> {
   return Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The command's package.json as it is published. */
+/** The command's package.json as it is published: a command with its manual page, and nothing to import. */
 export async function commandManifest(): Promise<Manifest> {
-  const { devDependencies: _dev, scripts: _scripts, ...published } = await readManifest(commandFolder);
-  return { ...published, dependencies: await commandDependencies() };
+  const { devDependencies: _dev, scripts: _scripts, files, ...published } = await readManifest(commandFolder);
+  return {
+    ...published,
+    man: ["./man/litestream.1"],
+    files: [...(files ?? []), "completions", "man"],
+    exports: { "./package.json": "./package.json" },
+    dependencies: await commandDependencies(),
+  };
 }

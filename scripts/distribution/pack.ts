@@ -29,18 +29,17 @@ async function packCommand(path: string): Promise<void> {
   const stage = await mkdtemp(join(tmpdir(), "litestream-pack-"));
   try {
     const manifest = await commandManifest();
-    for (const name of ["LICENSE", "README.md", ...filesOf(manifest)]) {
+    for (const name of ["LICENSE", "README.md", "dist"]) {
       await cp(join(commandFolder, name), join(stage, name), { recursive: true });
+    }
+    for (const name of ["completions", "man"]) {
+      await cp(join(root, "contrib", name), join(stage, name), { recursive: true });
     }
     await writeFile(join(stage, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
     await packFolder(stage, path);
   } finally {
     await rm(stage, { recursive: true, force: true });
   }
-}
-
-function filesOf(manifest: object): readonly string[] {
-  return "files" in manifest && Array.isArray(manifest.files) ? manifest.files.map(String) : [];
 }
 
 async function packFolder(folder: string, path: string): Promise<void> {

@@ -20,6 +20,8 @@ const entries = [
   "packages/cli/src/main.ts",
   "packages/core/test/fuzz/main.ts",
   "e2e/src/demo.ts",
+  "scripts/contrib/main.ts",
+  "scripts/distribution/archive.ts",
   "scripts/distribution/build-command.ts",
   "scripts/distribution/container-tree.ts",
   "scripts/distribution/executable.ts",

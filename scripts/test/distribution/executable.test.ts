@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { commandEntries, root } from "../../distribution/command-entries.ts";
+import { buildArchive } from "../../distribution/archive.ts";
+import { commandEntries, commandFolder, root } from "../../distribution/command-entries.ts";
+import { readManifest } from "../../distribution/command-manifest.ts";
 import { buildExecutable } from "../../distribution/executable.ts";
 import { runQuietly } from "../../distribution/run-quietly.ts";
 import { readProject, relativeReferencesOf, resolveReference } from "../../house-rules/project.ts";
@@ -20,6 +22,9 @@ function environment(): Record<string, string | undefined> {
   return { ...process.env, TMPDIR: folder };
 }
 
+/** Where it is bundled, the engine's child process is the whole program, started again (core/src/host). */
+const neededUnbundled = join(root, "packages/core/src/host/child-main.ts");
+
 test("every file that the command starts as a program of its own is bundled with it", () => {
   const started = readProject(root)
     .filter(({ path }) => /^packages\/(?:core|cli|metrics)\/src\//.test(path))
@@ -29,7 +34,7 @@ test("every file that the command starts as a program of its own is bundled with
         .map(({ specifier }) => join(root, resolveReference(file, specifier))),
     );
   expect(started.length).toBeGreaterThan(0);
-  expect(started.filter((path) => !commandEntries.includes(path))).toEqual([]);
+  expect(started.filter((path) => !commandEntries.includes(path))).toEqual([neededUnbundled]);
 });
 
 test("a decoding thread starts inside an executable", async () => {
@@ -54,4 +59,27 @@ test("an executable takes no notice of the folder it is started in, and leaves n
   expect(out).toBe("");
   expect(err).not.toContain("from-dotenv");
   expect(err).toContain("/etc/litestream.yml");
+});
+
+test("the archive has the executable and what is installed beside it, and runs where it was unpacked", async () => {
+  const archive = await buildArchive(join(folder, "archive"));
+  const unpacked = join(folder, "unpacked");
+  await mkdir(unpacked);
+  await runQuietly(["tar", "-xzf", archive, "-C", unpacked], root);
+  const [name = ""] = await readdir(unpacked);
+  expect((await readdir(join(unpacked, name), { recursive: true })).toSorted()).toEqual([
+    "LICENSE",
+    "README.md",
+    "completions",
+    "completions/_litestream",
+    "completions/litestream.bash",
+    "completions/litestream.fish",
+    "litestream",
+    "man",
+    "man/litestream.1",
+    "systemd",
+    "systemd/litestream.service",
+  ]);
+  const { version } = await readManifest(commandFolder);
+  expect(await runQuietly([join(unpacked, name, "litestream"), "version"], "/", environment())).toBe(`${version}\n`);
 });

@@ -55,7 +55,7 @@ describe.each(names)("the tarball of %s", (name) => {
       expect(JSON.parse(manifest)).toHaveProperty(key);
     expect(manifest).not.toContain("workspace:");
     const others = [...files.keys()].filter(
-      (path) => !/^(?:dist|src)\/|^(?:LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(path),
+      (path) => !/^(?:dist|src|completions|man)\/|^(?:LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(path),
     );
     expect(others).toEqual([]);
     expect([...files.keys()].filter((path) => /\.test\.|\.log$|tsbuildinfo/.test(path))).toEqual([]);

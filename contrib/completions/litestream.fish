@@ -1,0 +1,46 @@
+# fish completion for litestream. Made by `npm run contrib`.
+
+set -l commands replicate restore verify version help
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -f
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a replicate -d 'replicates databases continuously, until it is stopped'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a restore -d 'recovers a database from a replica'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a verify -d 'reads all of a replica and says what can be restored'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a version -d 'prints the version'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a help -d 'shows this, or the help of a command'
+
+complete -c litestream -n "__fish_seen_subcommand_from replicate" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from replicate" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from replicate" -o exec -x -d 'Runs an application beside replication, and ends with it'
+complete -c litestream -n "__fish_seen_subcommand_from replicate" -o once -d 'Replicates what is there, and ends'
+complete -c litestream -n "__fish_seen_subcommand_from replicate" -o force-snapshot -d 'With -once'
+complete -c litestream -n "__fish_seen_subcommand_from replicate" -o enforce-retention -d 'With -once'
+complete -c litestream -n "__fish_seen_subcommand_from replicate" -o restore-if-db-not-exists -d 'Restores a database that is not there before its replication starts, if there is a backup'
+complete -c litestream -n "__fish_seen_subcommand_from replicate" -o log-level -x -a 'trace debug info warn error' -d 'The least level that is logged'
+complete -c litestream -n "__fish_seen_subcommand_from replicate" -o socket -r -F -d 'Listens at this control socket, for litestream status, sync, snapshot, stop and others'
+complete -c litestream -n "__fish_seen_subcommand_from replicate" -o trace -r -F -d 'Appends each event to PATH, as one line of JSON'
+
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o replica -x -d 'The replica to restore from, of those that the configuration file gives the database'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o generation -x -d 'The generation to restore'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o index -x -d 'Restores up to the end of this WAL, in hexadecimal digits'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o timestamp -x -d 'Restores the last state that was replicated at this time, in RFC 3339'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o txid -x -d 'Restores up to this transaction'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -s o -r -F -d 'Where to write the restored database'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o if-db-not-exists -d 'Does nothing, with exit code 0, if there is a database at the output path already'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o if-replica-exists -d 'Does nothing, with exit code 0, if there is no backup'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o dry-run -d 'Prints what would be restored and from which files'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o force -d 'Where something is missing or damaged'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o integrity-check -x -a 'quick full none' -d 'SQLite\'s check of the result before it appears'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o parallelism -x -d 'How many threads may be at work'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o progress -x -a 'auto always never' -d 'A progress bar, or lines where stderr is no terminal'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o json -d 'Prints what was restored, or with -dry-run what would be, as JSON'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -s v -d 'Says what is done, and what was restored also when stderr is not a terminal'
+
+complete -c litestream -n "__fish_seen_subcommand_from verify" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from verify" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from verify" -o replica -x -d 'The replica to verify, of those that the configuration file gives the database'
+complete -c litestream -n "__fish_seen_subcommand_from verify" -o progress -x -a 'auto always never' -d 'A progress bar, or lines where stderr is no terminal'
+complete -c litestream -n "__fish_seen_subcommand_from verify" -o json -d 'Prints the report as JSON'
+
+complete -c litestream -n "__fish_seen_subcommand_from help" -f -a 'replicate restore verify version help'

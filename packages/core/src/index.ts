@@ -42,6 +42,12 @@ export {
   verifyReplica,
   type VerifyOptions,
 } from "./restore/verify.ts";
+export {
+  type RestorableGeneration,
+  restorableGenerations,
+  type RestorableSnapshot,
+  type RestorableWindow,
+} from "./restore/restorable.ts";
 export { formatTimestamp, parseTimestamp } from "./restore/timestamp.ts";
 
 export { type ErrorCode, type ErrorDetails, errorMessage, isLitestreamError, LitestreamError } from "./errors.ts";

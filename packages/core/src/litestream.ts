@@ -5,9 +5,14 @@ import { ChildEngine } from "./host/child-engine.ts";
 import { Engine } from "./host/engine.ts";
 import type { EngineOptions } from "./host/protocol.ts";
 import { takeOverIfChild } from "./host/take-over.ts";
+import { LitestreamError } from "./errors.ts";
 import type { LitestreamOptions } from "./litestream-options.ts";
+import { openReplica } from "./open-replica.ts";
 import type { Position } from "./position.ts";
+import type { ReplicaOptions } from "./replica-options.ts";
+import type { ReplicaReader } from "./replica-reader.ts";
 import type { DatabaseStatus, LastSnapshot, RetentionResult, ValidationResult } from "./status.ts";
+import { replicaType } from "./store/open-store.ts";
 
 /**
  * Where the engine runs. `child`, the default: in a process of its own, one for all databases of the application.
@@ -25,11 +30,13 @@ export class Litestream {
   /** Of the database, absolute. */
   readonly path: string;
   readonly #engine: DatabaseEngine;
+  readonly #replicas: readonly ReplicaOptions[];
   readonly #listeners = new Set<(event: LitestreamEvent) => void>();
 
   /** @throws LitestreamError CONFIG_INVALID without a replica, or when two have one name or one folder */
   constructor(options: LitestreamOptions & { readonly engine?: EngineKind | undefined }) {
     this.path = resolve(options.path);
+    this.#replicas = options.replicas;
     if (options.onEvent !== undefined) this.subscribe(options.onEvent);
     const { engine = "child", onEvent: _, ...others } = options;
     const engineOptions = withAbsolutePaths(others);
@@ -47,6 +54,18 @@ export class Litestream {
     return () => {
       this.#listeners.delete(listener);
     };
+  }
+
+  /**
+   * Opens one of its replicas to list and restore it. Nothing is looked at before it is used.
+   * @throws LitestreamError CONFIG_INVALID for a name that none of them has
+   */
+  openReplica(name: string): ReplicaReader {
+    const options = this.#replicas.find((replica) => (replica.name ?? replicaType(replica)) === name);
+    if (options === undefined) {
+      throw new LitestreamError("CONFIG_INVALID", `${this.path} has no replica ${name}`, { path: this.path });
+    }
+    return openReplica(options);
   }
 
   /** Where capture stands; undefined while the database is waited for. */

@@ -5,7 +5,7 @@ _litestream() {
   local flags="" values="" files=""
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W "replicate restore verify version help" -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "replicate restore verify databases generations snapshots wal ltx config version help" -- "$word")
     return
   fi
   # -flag=value comes as three words.
@@ -15,9 +15,15 @@ _litestream() {
     replicate) flags="-config -no-expand-env -exec -once -force-snapshot -enforce-retention -restore-if-db-not-exists -log-level -socket -trace -help" ;;
     restore) flags="-config -no-expand-env -replica -generation -index -timestamp -txid -o -if-db-not-exists -if-replica-exists -dry-run -force -integrity-check -parallelism -progress -json -v -help" ;;
     verify) flags="-config -no-expand-env -replica -progress -json -help" ;;
+    databases) flags="-config -no-expand-env -json -help" ;;
+    generations) flags="-config -no-expand-env -replica -json -help" ;;
+    snapshots) flags="-config -no-expand-env -replica -json -help" ;;
+    wal) flags="-config -no-expand-env -replica -json -generation -help" ;;
+    ltx) flags="-config -no-expand-env -replica -json -level -help" ;;
+    config) flags="-config -no-expand-env -json -help" ;;
     version) flags="-help" ;;
     help)
-      mapfile -t COMPREPLY < <(compgen -W "replicate restore verify version help" -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W "replicate restore verify databases generations snapshots wal ltx config version help" -- "$word")
       return
       ;;
     *) return ;;
@@ -41,6 +47,18 @@ _litestream() {
     verify:-config) files=1 ;;
     verify:-replica) return ;;
     verify:-progress) values="auto always never" ;;
+    databases:-config) files=1 ;;
+    generations:-config) files=1 ;;
+    generations:-replica) return ;;
+    snapshots:-config) files=1 ;;
+    snapshots:-replica) return ;;
+    wal:-config) files=1 ;;
+    wal:-replica) return ;;
+    wal:-generation) return ;;
+    ltx:-config) files=1 ;;
+    ltx:-replica) return ;;
+    ltx:-level) return ;;
+    config:-config) files=1 ;;
     *)
       if [[ $word == -* ]]; then values=$flags; else files=1; fi
       ;;

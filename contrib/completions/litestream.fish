@@ -1,10 +1,16 @@
 # fish completion for litestream. Made by `npm run contrib`.
 
-set -l commands replicate restore verify version help
+set -l commands replicate restore verify databases generations snapshots wal ltx config version help
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -f
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a replicate -d 'replicates databases continuously, until it is stopped'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a restore -d 'recovers a database from a replica'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a verify -d 'reads all of a replica and says what can be restored'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a databases -d 'lists the databases of the configuration file'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a generations -d 'lists the generations of a database\'s replicas'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a snapshots -d 'lists the snapshots of a database\'s replicas'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a wal -d 'lists the WAL of a database\'s replicas'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a ltx -d 'lists the LTX files of replicas by Litestream 0.5'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a config -d 'checks a configuration file'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a version -d 'prints the version'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a help -d 'shows this, or the help of a command'
 
@@ -43,4 +49,34 @@ complete -c litestream -n "__fish_seen_subcommand_from verify" -o replica -x -d 
 complete -c litestream -n "__fish_seen_subcommand_from verify" -o progress -x -a 'auto always never' -d 'A progress bar, or lines where stderr is no terminal'
 complete -c litestream -n "__fish_seen_subcommand_from verify" -o json -d 'Prints the report as JSON'
 
-complete -c litestream -n "__fish_seen_subcommand_from help" -f -a 'replicate restore verify version help'
+complete -c litestream -n "__fish_seen_subcommand_from databases" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from databases" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from databases" -o json -d 'Prints the list as JSON'
+
+complete -c litestream -n "__fish_seen_subcommand_from generations" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from generations" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from generations" -o replica -x -d 'Only this one of the replicas that the configuration file gives the database'
+complete -c litestream -n "__fish_seen_subcommand_from generations" -o json -d 'Prints the list as JSON'
+
+complete -c litestream -n "__fish_seen_subcommand_from snapshots" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from snapshots" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from snapshots" -o replica -x -d 'Only this one of the replicas that the configuration file gives the database'
+complete -c litestream -n "__fish_seen_subcommand_from snapshots" -o json -d 'Prints the list as JSON'
+
+complete -c litestream -n "__fish_seen_subcommand_from wal" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from wal" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from wal" -o replica -x -d 'Only this one of the replicas that the configuration file gives the database'
+complete -c litestream -n "__fish_seen_subcommand_from wal" -o json -d 'Prints the list as JSON'
+complete -c litestream -n "__fish_seen_subcommand_from wal" -o generation -x -d 'Only of this generation'
+
+complete -c litestream -n "__fish_seen_subcommand_from ltx" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from ltx" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from ltx" -o replica -x -d 'Only this one of the replicas that the configuration file gives the database'
+complete -c litestream -n "__fish_seen_subcommand_from ltx" -o json -d 'Prints the list as JSON'
+complete -c litestream -n "__fish_seen_subcommand_from ltx" -o level -x -d 'From 0 to 9 (snapshots), or all'
+
+complete -c litestream -n "__fish_seen_subcommand_from config" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from config" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from config" -o json -d 'check'
+
+complete -c litestream -n "__fish_seen_subcommand_from help" -f -a 'replicate restore verify databases generations snapshots wal ltx config version help'

@@ -69,6 +69,15 @@ export {
   withFaults,
 } from "./fault/store.ts";
 export {
+  FaultProxy,
+  type FaultProxyOptions,
+  type HttpFault,
+  misbehaviour,
+  type MisbehaviourOptions,
+  type ProxiedRequest,
+  startFaultProxy,
+} from "./fault/http-proxy.ts";
+export {
   ObservedProcess,
   type ProcessExit,
   type ProcessOptions,

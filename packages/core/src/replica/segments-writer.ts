@@ -29,8 +29,11 @@ import type { DurableEnd, FinishedWal, HeldWal, LayoutWriter } from "./layout-wr
 import { putSnapshot } from "./put-snapshot.ts";
 import type { WriterLease } from "./writer-lease.ts";
 
-/** A segment takes commits until it has so much of WAL: what fails is repeated from its beginning. */
-const segmentSizeBytes = 16 * 1024 * 1024;
+/**
+ * A segment takes commits until it has so much of WAL: what fails is repeated from its beginning, and S3 takes it with
+ * one request, even where it does not get smaller.
+ */
+const segmentSizeBytes = 7 * 1024 * 1024;
 /** How much of a WAL is read at once, to be compressed. */
 const readSizeBytes = 1024 * 1024;
 /** As many as S3 takes in one request. */
@@ -86,11 +89,12 @@ export class SegmentsWriter implements LayoutWriter {
     signal: AbortSignal | undefined,
   ): Promise<{ readonly sizeBytes: number }> {
     await this.#prepare(signal);
-    const sizeHintBytes = this.#parts.dbSizeBytes();
+    const sizeHintBytes = this.#parts.dbSizeBytes() ?? 0;
     const key = snapshotKey(generation, index, true);
     const endKey = snapshotEndKey(generation, index);
+    await this.#noteUpload(key, sizeHintBytes, signal);
     return await putSnapshot(this.#store, { generation, index, key, endKey, content, endOf }, signal, {
-      ...(sizeHintBytes !== undefined && { sizeHintBytes }),
+      sizeHintBytes,
       beforeWrite: () => this.#hold(signal),
     });
   }
@@ -145,7 +149,9 @@ export class SegmentsWriter implements LayoutWriter {
       await this.#hold(signal);
       const endOffset = extended.end.offset;
       this.#pending = { key, endOffset };
-      await this.#store.put(key, compressLz4(readWal(wal, offset, endOffset)), signal);
+      const sizeHintBytes = endOffset - offset;
+      await this.#noteUpload(key, sizeHintBytes, signal);
+      await this.#store.put(key, compressLz4(readWal(wal, offset, endOffset)), signal, { sizeHintBytes });
       this.#pending = undefined;
       chain = extended;
       offset = endOffset;
@@ -193,6 +199,7 @@ export class SegmentsWriter implements LayoutWriter {
     keys: readonly string[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
+    await this.#prepare(signal);
     await this.#hold(signal);
     await this.#store.delete(keys, signal);
   }
@@ -219,7 +226,9 @@ export class SegmentsWriter implements LayoutWriter {
   async #prepare(signal: AbortSignal | undefined): Promise<void> {
     if (this.#isPrepared) return;
     await this.#parts.lease?.hold(signal);
-    await this.#store.removeUnfinished?.(generationsKey, signal);
+    const leftUpload = this.#parts.lease?.leftUpload;
+    if (leftUpload !== undefined) await this.#store.removeUnfinished?.(leftUpload, signal);
+    await this.#store.removeUnfinished?.(`${generationsKey}/`, signal);
     this.#isPrepared = true;
   }
 
@@ -249,6 +258,11 @@ export class SegmentsWriter implements LayoutWriter {
         this.#pending = undefined;
       }
     }
+  }
+
+  /** Of what may be sent in parts. */
+  async #noteUpload(key: string, sizeBytes: number, signal: AbortSignal | undefined): Promise<void> {
+    if (sizeBytes > segmentSizeBytes) await this.#parts.lease?.noteUpload(key, signal);
   }
 
   async #putSmall(key: string, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {

@@ -23,6 +23,8 @@ interface LeaseContent {
   readonly expiresAtMs: number;
   /** Since when the owner has held it without anybody else in between. */
   readonly sinceMs: number;
+  /** The key of an upload in parts that may be under way: some servers find those by their key alone. */
+  readonly upload: string | undefined;
 }
 
 interface HeldLease {
@@ -48,6 +50,10 @@ export class WriterLease {
   #held: HeldLease | undefined;
   #isUnable = false;
   #isProven = false;
+  /** With which it was taken last: where it is still there, nobody else came in between. */
+  #generation: number | undefined;
+  #upload: string | undefined;
+  #leftUpload: string | undefined;
 
   constructor(parts: WriterLeaseParts) {
     this.#parts = parts;
@@ -62,12 +68,24 @@ export class WriterLease {
   async hold(signal: AbortSignal | undefined): Promise<"same" | "new"> {
     if (this.#isUnable) return "same";
     const held = this.#held;
-    if (held === undefined) {
-      await this.#take(signal);
-      return "new";
-    }
+    if (held === undefined) return await this.#take(signal);
     if (held.content.expiresAtMs - this.#nowMs() > leftEnoughMs) return "same";
     return await this.#renew(held, signal);
+  }
+
+  /** The key of an upload that the holder before us may have left unfinished. */
+  get leftUpload(): string | undefined {
+    return this.#leftUpload;
+  }
+
+  /**
+   * Says that an upload in parts begins, so that whoever holds the lease next can end it. It is said until another one
+   * begins: an upload that came to its end is none any more.
+   */
+  async noteUpload(key: string, signal: AbortSignal | undefined): Promise<void> {
+    this.#upload = key;
+    const held = this.#held;
+    if (held !== undefined && held.content.upload !== key) await this.#renew(held, signal);
   }
 
   /** Lets others in at once. What keeps it from that is no harm: it expires. */
@@ -80,7 +98,7 @@ export class WriterLease {
   }
 
   async #renew(held: HeldLease, signal: AbortSignal | undefined): Promise<"same" | "new"> {
-    const content = { ...held.content, expiresAtMs: this.#nowMs() + writerLeaseMs };
+    const content = { ...held.content, expiresAtMs: this.#nowMs() + writerLeaseMs, upload: this.#upload };
     const written = await this.#write(content, held.identity, signal);
     if (typeof written !== "string") {
       this.#held = { identity: written.identity, content };
@@ -92,12 +110,10 @@ export class WriterLease {
     }
     // Either somebody took it, or our own renewal arrived and its answer was lost: what is there says which.
     this.#held = undefined;
-    const before = await this.#take(signal);
-    return before?.owner === held.content.owner && before.generation === held.content.generation ? "same" : "new";
+    return await this.#take(signal);
   }
 
-  /** @returns what was there before */
-  async #take(signal: AbortSignal | undefined): Promise<LeaseContent | undefined> {
+  async #take(signal: AbortSignal | undefined): Promise<"same" | "new"> {
     const { store, owner } = this.#parts;
     const found = await store.get(writerLeaseKey, signal);
     const before = found === undefined ? undefined : parseLease(found.bytes);
@@ -108,12 +124,16 @@ export class WriterLease {
       owner,
       expiresAtMs: nowMs + writerLeaseMs,
       sinceMs: before?.owner === owner ? before.sinceMs : nowMs,
+      upload: this.#upload,
     };
+    this.#leftUpload = before?.upload;
     const written = await this.#write(content, found?.identity, signal);
     if (written === "changed") throw this.#inUse(await this.#read(signal));
     if (written === "unable" || !(await this.#obeysConditions(signal))) this.#giveUp();
     else this.#held = { identity: written.identity, content };
-    return before;
+    const isSame = before?.owner === owner && before.generation === this.#generation;
+    this.#generation = content.generation;
+    return isSame ? "same" : "new";
   }
 
   /** There are servers that know no conditions, and do as if there were none. */
@@ -157,9 +177,9 @@ export function leaseOwner(path: string): string {
   return `${hostname()}:${path}`;
 }
 
-function formatLease({ generation, owner, expiresAtMs, sinceMs }: LeaseContent): Uint8Array {
+function formatLease({ generation, owner, expiresAtMs, sinceMs, upload }: LeaseContent): Uint8Array {
   const [expiresAt, since] = [new Date(expiresAtMs).toISOString(), new Date(sinceMs).toISOString()];
-  return new TextEncoder().encode(JSON.stringify({ generation, expires_at: expiresAt, owner, since }));
+  return new TextEncoder().encode(JSON.stringify({ generation, expires_at: expiresAt, owner, since, upload }));
 }
 
 /** Undefined for what is no lease, which keeps nobody out. */
@@ -171,7 +191,7 @@ function parseLease(bytes: Uint8Array): LeaseContent | undefined {
     return undefined;
   }
   if (typeof parsed !== "object" || parsed === null) return undefined;
-  const { generation, expires_at: expiresAt, owner, since } = parsed as Readonly<Record<string, unknown>>;
+  const { generation, expires_at: expiresAt, owner, since, upload } = parsed as Readonly<Record<string, unknown>>;
   const expiresAtMs = typeof expiresAt === "string" ? Date.parse(expiresAt) : Number.NaN;
   if (typeof generation !== "number" || Number.isNaN(expiresAtMs)) return undefined;
   const sinceMs = typeof since === "string" ? Date.parse(since) : Number.NaN;
@@ -180,5 +200,6 @@ function parseLease(bytes: Uint8Array): LeaseContent | undefined {
     owner: typeof owner === "string" ? owner : "somebody",
     expiresAtMs,
     sinceMs: Number.isNaN(sinceMs) ? expiresAtMs - writerLeaseMs : sinceMs,
+    upload: typeof upload === "string" ? upload : undefined,
   };
 }

@@ -51,8 +51,10 @@ export interface Store extends ReadableStore {
   /** Deletes objects; one that is already gone is not an error. Fails, naming them, if any could not be deleted. */
   delete(keys: readonly string[], signal?: AbortSignal): Promise<void>;
   /**
-   * Removes what writes below `prefix`, a folder, left unfinished when they were killed, which no listing shows. To be
-   * called while nothing is written there. @returns what it was called
+   * Removes what writes left unfinished when they were killed, which no listing shows. To be called while nothing is
+   * written there.
+   * @param prefix of the keys: a folder's, with a slash at its end, or one whole key, which some stores need
+   * @returns the keys
    */
   removeUnfinished?(prefix: string, signal?: AbortSignal): Promise<string[]>;
   /** Removes the folders at and below `key` in which nothing is left, where a store has folders. */

@@ -85,10 +85,12 @@ export class S3Store implements Store {
     return deleteObjects(this.#client, this.#endpoint, keys, signal);
   }
 
-  /** Ends uploads below `prefix` that are none of this store's own: left by one that was killed. */
+  /**
+   * Ends uploads whose key begins with `prefix` and that are none of this store's own: left by one that was killed.
+   * MinIO lists uploads only where `prefix` is their whole key.
+   */
   async removeUnfinished(prefix: string, signal?: AbortSignal): Promise<string[]> {
-    const folder = prefix === "" || prefix.endsWith("/") ? prefix : `${prefix}/`;
-    const uploads = await listUploads(this.#client, this.#endpoint, folder, signal);
+    const uploads = await listUploads(this.#client, this.#endpoint, prefix, signal);
     const removed: string[] = [];
     for (const { key, uploadId } of uploads) {
       if (this.#upload.uploads.has(uploadId)) continue;

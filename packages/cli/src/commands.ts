@@ -31,6 +31,34 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map([
     },
   ],
   [
+    "status",
+    {
+      summary: "shows how replication stands",
+      load: async () => (await import("./commands/status.ts")).statusCommand,
+    },
+  ],
+  [
+    "sync",
+    {
+      summary: "replicates a database now",
+      load: async () => (await import("./commands/sync.ts")).syncCommand,
+    },
+  ],
+  [
+    "snapshot",
+    {
+      summary: "takes a new snapshot of a database",
+      load: async () => (await import("./commands/snapshot.ts")).snapshotCommand,
+    },
+  ],
+  [
+    "validate",
+    {
+      summary: "compares replicas with the live databases",
+      load: async () => (await import("./commands/validate.ts")).validateCommand,
+    },
+  ],
+  [
     "databases",
     {
       summary: "lists the databases of the configuration file",
@@ -70,6 +98,48 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map([
     {
       summary: "checks a configuration file",
       load: async () => (await import("./commands/config.ts")).configCommand,
+    },
+  ],
+  [
+    "list",
+    {
+      summary: "lists the databases of a running replicator",
+      load: async () => (await import("./commands/list.ts")).listCommand,
+    },
+  ],
+  [
+    "info",
+    {
+      summary: "says which replicator runs",
+      load: async () => (await import("./commands/info.ts")).infoCommand,
+    },
+  ],
+  [
+    "start",
+    {
+      summary: "starts replication of a database again",
+      load: async () => (await import("./commands/start.ts")).startCommand,
+    },
+  ],
+  [
+    "stop",
+    {
+      summary: "stops replication of a database",
+      load: async () => (await import("./commands/stop.ts")).stopCommand,
+    },
+  ],
+  [
+    "register",
+    {
+      summary: "has one more database replicated",
+      load: async () => (await import("./commands/register.ts")).registerCommand,
+    },
+  ],
+  [
+    "unregister",
+    {
+      summary: "has a database replicated no more",
+      load: async () => (await import("./commands/unregister.ts")).unregisterCommand,
     },
   ],
   [

@@ -78,3 +78,12 @@ export function printJson(value: unknown): void {
 export function formatTime(time: Date): string {
   return time.toISOString().replace(/\.\d+Z$/, "Z");
 }
+
+/** `name: value`, a line each. */
+export function printPairs(pairs: Readonly<Record<string, string | number | null>>): void {
+  printOut(
+    Object.entries(pairs)
+      .map(([name, value]) => oneLine(`${name}: ${value ?? "-"}`))
+      .join("\n"),
+  );
+}

@@ -223,8 +223,8 @@ const help: CommandHelp = {
     { purpose: "Replicate one database into a folder.", command: "litestream replicate /data/app.db /backups/app" },
     { purpose: "Replicate all databases of a file.", command: "litestream replicate -config litestream.yml" },
     {
-      purpose: "Run an application with its database replicated, as in a container.",
-      command: 'litestream replicate -restore-if-db-not-exists -exec "./app -port 8080" /data/app.db /backups/app',
+      purpose: "Run an application beside it, as in a container.",
+      command: 'litestream replicate -exec "app -port 80" /data/app.db /backups/app',
     },
     {
       purpose: "Bring replicas up to date from cron, with a new snapshot.",

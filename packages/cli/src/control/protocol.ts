@@ -1,4 +1,4 @@
-import type { DatabaseStatus } from "@litestream/core";
+import type { DatabaseStatus, ValidationResult } from "@litestream/core";
 
 /**
  * What is said over the control socket: HTTP with JSON, as in Litestream 0.5 (`POST /sync`, `GET /list`), with
@@ -62,6 +62,11 @@ export interface SnapshotResponse {
     readonly size: number;
     readonly created: string;
   }[];
+}
+
+export interface ValidateResponse {
+  readonly path: string;
+  readonly results: readonly ValidationResult[];
 }
 
 export interface ErrorResponse {

@@ -1,5 +1,5 @@
 import { chmodSync, lstatSync, rmSync } from "node:fs";
-import { errorMessage, formatPosition, formatWalIndex, isLitestreamError, type Position } from "@litestream/core";
+import { errorMessage, formatPosition, isLitestreamError, type Position } from "@litestream/core";
 import type { DatabaseConfig } from "../config/config.ts";
 import type { Engine } from "../supervisor/engine.ts";
 import type { ManagedDatabase } from "../supervisor/managed-database.ts";
@@ -16,8 +16,10 @@ import type {
   StateResponse,
   StatusResponse,
   SyncResponse,
+  ValidateResponse,
 } from "./protocol.ts";
 import { bodyOf, type ControlBody } from "./request.ts";
+import { takeSnapshots } from "./snapshots.ts";
 
 export interface ControlOptions {
   readonly path: string;
@@ -130,7 +132,7 @@ export class ControlServer implements Disposable {
       return { status, path: database.path, position: text((await database.status()).position) };
     },
     "POST /snapshot": (body) => this.#snapshot(body),
-    "POST /validate": async (body) => {
+    "POST /validate": async (body): Promise<ValidateResponse> => {
       const database = this.#database(body);
       const engine = this.#engine(database);
       return { path: database.path, results: await engine.validate(waiting(body)) };
@@ -169,7 +171,10 @@ export class ControlServer implements Disposable {
 
   async #snapshot(body: ControlBody): Promise<SnapshotResponse> {
     const database = this.#database(body);
-    return { path: database.path, snapshots: await takeSnapshots(this.#engine(database), database.config, body) };
+    return {
+      path: database.path,
+      snapshots: await takeSnapshots(this.#engine(database), database.config, waiting(body)),
+    };
   }
 
   #database({ path }: ControlBody): ManagedDatabase {
@@ -186,23 +191,6 @@ export class ControlServer implements Disposable {
 }
 
 class NotFound extends Error {}
-
-/** What `snapshot` says, of one replica or all. */
-export async function takeSnapshots(
-  engine: Engine,
-  config: DatabaseConfig,
-  request: ControlBody,
-): Promise<SnapshotResponse["snapshots"]> {
-  const snapshots = await engine.snapshot(waiting(request));
-  const names = config.replicas.map(({ name }) => name).filter((name) => (request.replica ?? name) === name);
-  return snapshots.map(({ generation, index, sizeBytes, takenAtMs }, order) => ({
-    replica: names[order] ?? "",
-    generation,
-    index: formatWalIndex(index),
-    size: sizeBytes,
-    created: new Date(takenAtMs).toISOString(),
-  }));
-}
 
 function waiting({ timeout = timeoutSeconds, replica }: ControlBody): { signal: AbortSignal; replica?: string } {
   return { signal: AbortSignal.timeout(timeout * 1000), ...(replica !== undefined && { replica }) };

@@ -20,6 +20,8 @@ export class ManagedDatabase {
   readonly #context: DatabaseContext;
   #engine: Engine | undefined;
   #failure: string | undefined;
+  /** What each replica is known to hold, of a database that may be gone when it is stopped. */
+  readonly #replicated = new Map<string, string>();
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(config: DatabaseConfig, context: DatabaseContext) {
@@ -43,6 +45,9 @@ export class ManagedDatabase {
       try {
         await this.#context.prepare(this.config);
         this.#engine = this.#context.createEngine(this.config);
+        this.#engine.subscribe((event) => {
+          if (event.type === "replica-sync") this.#replicated.set(event.replica, formatPosition(event.position));
+        });
         await this.#engine.start();
         this.#failure = undefined;
         return "started";
@@ -96,7 +101,10 @@ export class ManagedDatabase {
     if (!end.complete) {
       log.error(`stopped, and not everything is replicated: ${end.lacks}`, this.path);
     } else if (end.position === undefined) {
-      log.info("stopped; nothing was replicated, for the database was not there", this.path);
+      const positions = [...this.#replicated].map(([replica, position]) => `replica ${replica} is at ${position}`);
+      const what =
+        positions.length === 0 ? "nothing was replicated, for the database was not there" : positions.join("; ");
+      log.info(`stopped; ${what}`, this.path);
     } else {
       const position = formatPosition(end.position);
       log.info(`stopped; every replica is at ${position}`, this.path, { position });

@@ -14,10 +14,11 @@ const coreFolders: Readonly<Record<string, readonly string[]>> = {
   sqlite: ["wal"],
   shadow: ["wal"],
   layout: ["wal", "lz4", "ltx", "store"],
-  replica: ["wal", "lz4", "store", "layout", "shadow", "restore"],
+  replica: ["wal", "lz4", "store", "layout", "shadow", "restore", "validate"],
   db: ["wal", "sqlite", "shadow"],
   restore: ["wal", "lz4", "ltx", "store", "sqlite", "layout"],
-  host: ["wal", "lz4", "ltx", "store", "sqlite", "shadow", "layout", "replica", "db", "restore"],
+  validate: ["wal", "lz4", "ltx", "sqlite", "restore"],
+  host: ["wal", "lz4", "ltx", "store", "sqlite", "shadow", "layout", "replica", "db", "restore", "validate"],
 };
 const summits = new Set(["index.ts", "litestream.ts", "open-replica.ts"]);
 

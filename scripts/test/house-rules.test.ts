@@ -60,7 +60,8 @@ describe("the rules themselves", () => {
       'import "../db/db.ts";',
     );
     expect(findWrongDirections([wrong])).toEqual([
-      "packages/core/src/replica/a.ts:2 imports from db/; replica may import wal, lz4, store, layout, shadow, restore",
+      "packages/core/src/replica/a.ts:2 imports from db/; replica may import" +
+        " wal, lz4, store, layout, shadow, restore, validate",
     ]);
   });
 

@@ -18,6 +18,10 @@ export interface CommonReplicaOptions {
   readonly snapshotWalSizeBytesMax?: number | undefined;
   /** How often the replica is restored aside and compared with the database; 0 or absent for never. */
   readonly validationIntervalMs?: number | undefined;
+  /** For how long a validation waits until the replica has come as far as the database was; 10000. */
+  readonly validationTimeoutMs?: number | undefined;
+  /** How often it looks meanwhile; 500. */
+  readonly validationPollIntervalMs?: number | undefined;
   /** Nothing is ever deleted from the replica: for buckets whose objects are locked, or expire by a rule. */
   readonly isDeleteFree?: boolean | undefined;
   /**

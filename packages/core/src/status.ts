@@ -58,7 +58,10 @@ export interface LastSnapshot {
 /** What came of restoring a replica aside and comparing it with the live database at the same position. */
 export interface ValidationResult {
   readonly replica: string;
-  /** `mismatch`: both are whole, and differ; `error`: it could not be found out. */
+  /**
+   * `mismatch`: both are whole, and differ; `error`: it could not be found out, or the replica is damaged, as `message`
+   * says.
+   */
   readonly status: "ok" | "mismatch" | "error";
   /** Undefined where none was reached. */
   readonly position: Position | undefined;
@@ -69,7 +72,7 @@ export interface ValidationResult {
   readonly differences: readonly PageDifference[];
   /** With `mismatch`: the folder in which both databases were kept, compressed. */
   readonly keptAt: string | undefined;
-  /** With `error`: why. */
+  /** With `error`: why; with `mismatch`: how much differs. */
   readonly message: string | undefined;
 }
 

@@ -1,10 +1,11 @@
+import { LitestreamError } from "../errors.ts";
 import type { EmitEvent, LitestreamEventBody } from "../events.ts";
 import type { FileOwner } from "../file-owner.ts";
 import type { GenerationReason } from "../generation-reason.ts";
 import type { Generation } from "../generation.ts";
 import { makeFolders } from "../folders.ts";
 import { removeFile } from "../local-file.ts";
-import { type Position, walIndex, type WalIndex } from "../position.ts";
+import { type Position, samePosition, walIndex, type WalIndex } from "../position.ts";
 import type { CapturedPosition, SourceWal, WalSource } from "../wal-source.ts";
 import { defaultMetaPath } from "../shadow/paths.ts";
 import { guardShadow } from "../shadow/shadow-error.ts";
@@ -22,9 +23,13 @@ import {
 } from "./checkpoint-policy.ts";
 import { afterFailure, afterStep, begin, type Goal, nextStep, nothingHeld, type Protocol } from "./protocol.ts";
 import { DbSnapshot } from "./snapshot.ts";
+import { DbState } from "./state.ts";
 import { CaptureSteps, type CheckpointOutcome } from "./steps.ts";
 
 const snapshotChunkSizeBytes = 1 << 20;
+
+/** Times that it is tried to begin to read between two commits; one of two goes well with 5000 commits a second. */
+const readTriesMax = 100;
 
 export interface DbOptions {
   readonly path: string;
@@ -90,6 +95,11 @@ export class Db implements WalSource {
   captured(): CapturedPosition | undefined {
     const { captured, asOfMs } = this.#protocol;
     return captured === undefined ? undefined : { position: positionOf(captured), asOfMs };
+  }
+
+  sizeBytes(): number {
+    const { file } = this.#opened();
+    return file.sizeBytes + file.walSizeBytes;
   }
 
   /** Bytes on disk, as far as the database is open. */
@@ -225,6 +235,48 @@ export class Db implements WalSource {
       connection.close();
       throw error;
     }
+  }
+
+  beginState(): DbState {
+    const { file } = this.#opened();
+    const connection = new Connection(file.realPath, this.#options.busyTimeoutMs);
+    try {
+      const position = this.#beginReadAt(connection);
+      const wal = this.openWal(position.generation, position.index);
+      this.#openSnapshots += 1;
+      return new DbState({
+        file,
+        connection,
+        position,
+        wal,
+        onClose: () => {
+          this.#openSnapshots -= 1;
+        },
+      });
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Begins to read. What is captured before and after that is the same, unless somebody committed in between: then it
+   * is begun again. So no lock is needed to know which position is read.
+   */
+  #beginReadAt(connection: Connection): Position {
+    for (let tries = 0; tries < readTriesMax; tries++) {
+      this.#run({ to: "capture" });
+      const before = positionOf(this.#captured());
+      connection.beginRead();
+      this.#run({ to: "capture" });
+      const position = positionOf(this.#captured());
+      if (samePosition(before, position)) return position;
+      connection.rollback();
+    }
+    throw new LitestreamError("DATABASE_BUSY", `${this.path} is written to without a moment's rest`, {
+      path: this.path,
+      hint: "It is tried again later.",
+    });
   }
 
   /** Lets go of shadow WAL files that every replica has. One more is kept, as Litestream does. */

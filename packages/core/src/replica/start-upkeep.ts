@@ -13,6 +13,7 @@ const retryAfterMsMax = 60_000;
 interface Kept {
   readonly name: string;
   snapshot(signal: AbortSignal): Promise<unknown>;
+  validate(signal: AbortSignal): Promise<unknown>;
   enforceRetention(options: RetentionOptions): Promise<unknown>;
 }
 
@@ -39,8 +40,9 @@ export function startUpkeep(
       },
     });
   };
-  const { retentionCheckIntervalMs = retentionCheckIntervalMsDefault } = options;
+  const { retentionCheckIntervalMs = retentionCheckIntervalMsDefault, validationIntervalMs = 0 } = options;
   every("retention", retentionCheckIntervalMs, (signal) => replica.enforceRetention({ isDryRun: false, signal }));
+  every("validation", validationIntervalMs, (signal) => replica.validate(signal));
   if (!schedule.isOff) {
     const look = upkeep.start({
       operation: "snapshot",

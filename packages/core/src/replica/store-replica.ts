@@ -3,6 +3,7 @@
  * itself only once the replica holds the WAL that makes it exact. What superseded WAL needs, later snapshots, retention
  * and validation go on beside that.
  */
+import { throwIfAborted } from "../abort.ts";
 import { LitestreamError } from "../errors.ts";
 import type { EmitEvent } from "../events.ts";
 import type { Generation } from "../generation.ts";
@@ -12,7 +13,8 @@ import type { StoreReplicaReader } from "../layout/reader.ts";
 import { comparePositions, type Position, samePosition, type WalIndex, walIndex } from "../position.ts";
 import type { CommonReplicaOptions } from "../replica-options.ts";
 import type { ReaderLeaseStore, SideFiles } from "../replica-reader.ts";
-import type { LastSnapshot, RetentionResult } from "../status.ts";
+import type { LastSnapshot, RetentionResult, ValidationResult } from "../status.ts";
+import { validateReplica } from "../validate/validate.ts";
 import type { WalSource } from "../wal-source.ts";
 import { CannotGoOn } from "./cannot-go-on.ts";
 import { Finisher } from "./finisher.ts";
@@ -190,6 +192,38 @@ export class StoreReplica implements Replica<WalSource> {
     );
     this.#emit({ type: "retention", ...result });
     return result;
+  }
+
+  /**
+   * Restores the replica aside and compares it with the database at the same position. Where it is found damaged or
+   * different, its newest WAL is written again, and a new snapshot is taken.
+   * @throws LitestreamError ABORTED; whatever else goes wrong is a result
+   */
+  async validate(signal: AbortSignal = new AbortController().signal): Promise<ValidationResult> {
+    const { validationTimeoutMs, validationPollIntervalMs } = this.#parts.options;
+    const { result, needsRepair } = await validateReplica(this.db, this, {
+      signal,
+      timeoutMs: validationTimeoutMs,
+      pollIntervalMs: validationPollIntervalMs,
+    });
+    this.#emit({ type: "validation", ...result });
+    if (needsRepair) await this.#repair(signal);
+    return result;
+  }
+
+  /** So that the latest state comes from what is written now, and from nothing that was there before. */
+  async #repair(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#whileNothingIsWritten(async () => {
+        const { generation } = await this.#syncOrForget(signal);
+        await this.#copier.rewriteNewest(generation, signal);
+        await this.#syncOrForget(signal);
+      });
+      await this.snapshot(signal);
+    } catch (error) {
+      throwIfAborted(signal, "the repair");
+      this.#emit({ type: "error", operation: "repair", replica: this.name, error });
+    }
   }
 
   /** Resolves when superseded WAL has its last form, or that has failed, which is an event. */

@@ -11,7 +11,7 @@ database.run(`PRAGMA synchronous = ${task.synchronous}`);
 database.run(`PRAGMA wal_autocheckpoint = ${task.autocheckpointPages}`);
 using replace = database.prepare("UPDATE slot SET content = ? WHERE id = ?");
 /** Made before, so that the writer does nothing but write. */
-const contents = Array.from({ length: 16 }, (_, n) => slotContent(task.size.slotBytes, n + 1));
+const contents = Array.from({ length: 16 }, (_, n) => slotContent(task.size.slotBytes, task.seed * 1000 + n));
 replace.run(contents[0] ?? null, 0);
 
 let isStopped = false;

@@ -5,6 +5,8 @@ export interface LoadTask {
   /** Made by `prepareLoad`. */
   readonly path: string;
   readonly size: LoadSize;
+  /** Another one for each load of a database: SQLite leaves pages alone that get what they have. */
+  readonly seed: number;
   /** How long to write; null for as long as the transactions take. */
   readonly seconds: number | null;
   readonly transactions?: number;
@@ -34,7 +36,7 @@ export class Load implements AsyncDisposable {
   readonly #report: Promise<LoadReport>;
 
   constructor(options: LoadOptions) {
-    const task: LoadTask = { synchronous: "NORMAL", autocheckpointPages: 0, holds: true, ...options };
+    const task: LoadTask = { seed: 1, synchronous: "NORMAL", autocheckpointPages: 0, holds: true, ...options };
     const script = join(import.meta.dirname, "load-process.ts");
     this.#child = Bun.spawn([process.execPath, script, JSON.stringify(task)], { stdio: ["ignore", "pipe", "inherit"] });
     this.#report = this.#firstLine();

@@ -12,6 +12,12 @@ export interface ReadAt {
 /** How much of a WAL is read and verified at once; a frame of the largest page is 65560 bytes. */
 const chunkSizeBytes = 1 << 20;
 
+/**
+ * Used again by each call, as most copy one transaction: pages that are taken from the system and given back for each
+ * of them cost more than reading and verifying it.
+ */
+let spareBuffer: Uint8Array | undefined;
+
 /** Verified bytes of a WAL, whole frames. Valid until the next chunk is asked for. */
 export interface WalChunk {
   readonly bytes: Uint8Array;
@@ -39,17 +45,21 @@ export function extendChain(
 ): WalStop {
   const frameSize = frameSizeBytes(chain.header.pageSize);
   const chunkFrames = Math.max(1, Math.floor(chunkSizeBytes / frameSize));
-  const wanted = Math.min(chunkFrames * frameSize, Math.max(0, untilOffset - chain.end.offset));
-  const buffer = new Uint8Array(wanted);
-  for (;;) {
-    const { offset } = chain.end;
-    const size = Math.min(buffer.byteLength, untilOffset - offset);
-    if (size <= 0) return "end";
-    const bytes = buffer.subarray(0, source.readAt(buffer.subarray(0, size), offset));
-    if (bytes.byteLength === 0) return untilOffset === Number.MAX_SAFE_INTEGER ? "end" : "short";
-    const { verifiedBytes, stop } = chain.extend(bytes, onFrame);
-    if (verifiedBytes > 0) onChunk?.({ bytes: bytes.subarray(0, verifiedBytes), offset });
-    if (stop !== "end") return stop;
+  const buffer = spareBuffer ?? new Uint8Array(chunkSizeBytes);
+  spareBuffer = undefined;
+  try {
+    for (;;) {
+      const { offset } = chain.end;
+      const size = Math.min(chunkFrames * frameSize, untilOffset - offset);
+      if (size <= 0) return "end";
+      const bytes = buffer.subarray(0, source.readAt(buffer.subarray(0, size), offset));
+      if (bytes.byteLength === 0) return untilOffset === Number.MAX_SAFE_INTEGER ? "end" : "short";
+      const { verifiedBytes, stop } = chain.extend(bytes, onFrame);
+      if (verifiedBytes > 0) onChunk?.({ bytes: bytes.subarray(0, verifiedBytes), offset });
+      if (stop !== "end") return stop;
+    }
+  } finally {
+    spareBuffer = buffer;
   }
 }
 

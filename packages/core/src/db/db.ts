@@ -14,6 +14,7 @@ import { Connection } from "../sqlite/connection.ts";
 import { DbFile } from "../sqlite/db-file.ts";
 import { ReplicatorLock } from "../sqlite/replicator-lock.ts";
 import { knownSqliteProblem } from "../sqlite/version.ts";
+import type { WalIndexView } from "../sqlite/wal-index.ts";
 import { type CaptureState, positionOf } from "./capture.ts";
 import {
   checkpointDue,
@@ -73,6 +74,8 @@ export class Db implements WalSource {
   #firstHeldIndex = 0;
   #checkpoints: CheckpointHistory = { triedAtMs: 0, forcedInVainAtMs: undefined, wasComplete: true };
   #openSnapshots = 0;
+  /** When it was last found that nothing is new; milliseconds since 1970. */
+  #unchangedAtMs = 0;
 
   constructor(options: DbOptions, emit: EmitEvent) {
     this.path = options.path;
@@ -94,7 +97,18 @@ export class Db implements WalSource {
 
   captured(): CapturedPosition | undefined {
     const { captured, asOfMs } = this.#protocol;
-    return captured === undefined ? undefined : { position: positionOf(captured), asOfMs };
+    if (captured === undefined) return undefined;
+    return { position: positionOf(captured), asOfMs: Math.max(asOfMs, this.#unchangedAtMs) };
+  }
+
+  /** Whether `sync` has anything to do. Much cheaper than to find out by one. */
+  needsSync(): boolean {
+    const { view, isProven, covered } = this.#protocol;
+    if (this.#open === undefined || view === undefined || !isProven || !covered) return true;
+    const nowMs = Date.now();
+    if (!this.#open.file.isUnchangedSince(view)) return true;
+    this.#unchangedAtMs = nowMs;
+    return this.#checkpointDue(view, nowMs) !== undefined;
   }
 
   sizeBytes(): number {
@@ -178,9 +192,8 @@ export class Db implements WalSource {
   sync(): void {
     this.#run({ to: "sync" });
     const { view } = this.#protocol;
-    if (this.#openSnapshots > 0 || view === undefined) return;
-    const mode = checkpointDue(view, this.#options.checkpoint, this.#checkpoints, Date.now());
-    if (mode !== undefined) this.#checkpoint(mode, view.mxFrame);
+    const mode = view === undefined ? undefined : this.#checkpointDue(view, Date.now());
+    if (view !== undefined && mode !== undefined) this.#checkpoint(mode, view.mxFrame);
   }
 
   /** Begins a generation with all of the WAL as it is now. Needs a new snapshot in each replica. */
@@ -302,6 +315,7 @@ export class Db implements WalSource {
     this.#protocol = nothingHeld;
     this.#events.length = 0;
     this.#firstHeldIndex = 0;
+    this.#unchangedAtMs = 0;
     this.#open = undefined;
   }
 
@@ -338,6 +352,11 @@ export class Db implements WalSource {
     for (const event of this.#events.splice(0)) this.#emit(event);
     if (this.#protocol.captured !== before) for (const listener of this.#listeners) listener();
     if (failure !== undefined) throw failure.error;
+  }
+
+  #checkpointDue(view: WalIndexView, nowMs: number): CheckpointMode | undefined {
+    if (this.#openSnapshots > 0) return undefined;
+    return checkpointDue(view, this.#options.checkpoint, this.#checkpoints, nowMs);
   }
 
   #checkpoint(mode: CheckpointMode, walFrames: number): void {

@@ -1,5 +1,6 @@
 import { type FSWatcher, realpathSync, watch } from "node:fs";
 import { basename, dirname } from "node:path";
+import { pollEvery } from "./poll-clock.ts";
 
 /**
  * Events are not listened to for so long after one came: a writer at full speed sends thousands, which cost a third of
@@ -13,42 +14,46 @@ const restMs = 10;
  */
 const echoesMs: readonly number[] = [30, 100, 300, 1000];
 
-/**
- * Calls `onChange` soon after anything was written to the database or its WAL, and at every poll besides: events can be
- * lost, and some file systems have none. The folder is watched, because a watch on the WAL file itself misses changes.
- */
+export interface MonitorObserver {
+  /** Something was written to the database or its WAL, or may have been. */
+  onChange(): void;
+  /** Events can be lost, and some file systems have none: look whether anything was written. */
+  onPoll(): void;
+}
+
+/** Watches the folder of a database, because a watch on the WAL file itself misses changes; and polls besides. */
 export class Monitor {
   readonly #path: string;
   readonly #pollMs: number;
-  readonly #onChange: () => void;
+  readonly #observer: MonitorObserver;
   #watcher: FSWatcher | undefined;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #endPoll: (() => void) | undefined;
   #pause: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(path: string, pollMs: number, onChange: () => void) {
+  constructor(path: string, pollMs: number, observer: MonitorObserver) {
     this.#path = path;
     this.#pollMs = pollMs;
-    this.#onChange = onChange;
+    this.#observer = observer;
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => {
+    this.#endPoll ??= pollEvery(this.#pollMs, () => {
       this.#watch();
-      this.#onChange();
-    }, this.#pollMs);
+      this.#observer.onPoll();
+    });
     this.#watch();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#endPoll?.();
+    this.#endPoll = undefined;
     clearTimeout(this.#pause);
     this.#unwatch();
   }
 
   #onEvent(): void {
     this.#unwatch();
-    this.#onChange();
+    this.#observer.onChange();
     this.#lookAfter(restMs, echoesMs);
   }
 
@@ -57,7 +62,7 @@ export class Monitor {
     this.#pause = setTimeout(() => {
       // What came between the last look and the new watch is seen by the next look.
       this.#watch();
-      this.#onChange();
+      this.#observer.onChange();
       const [nextMs, ...others] = laterMs;
       if (nextMs !== undefined && nextMs < this.#pollMs) this.#lookAfter(nextMs, others);
     }, pauseMs);

@@ -34,6 +34,7 @@ export class Engine implements DatabaseEngine {
   #pending: ReturnType<typeof setTimeout> | undefined;
   #capturing: Promise<void> = Promise.resolve();
   #startingReplicas: Promise<void> | undefined;
+  #areReplicasStarted = false;
   /** While a database is let go whose path another one has taken. */
   #closingReplaced: Promise<void> | undefined;
   #stopping: Promise<Position | undefined> | undefined;
@@ -68,7 +69,10 @@ export class Engine implements DatabaseEngine {
     });
     this.#progress = new Progress(this.replicas);
     requireDistinct(this.path, resolve(this.#db.metaPath), this.replicas);
-    this.#monitor = new Monitor(this.path, monitorIntervalMs, () => this.#onChange());
+    this.#monitor = new Monitor(this.path, monitorIntervalMs, {
+      onChange: () => this.#onChange(),
+      onPoll: () => this.#onPoll(),
+    });
   }
 
   position(): Position | undefined {
@@ -98,7 +102,7 @@ export class Engine implements DatabaseEngine {
     throwIfAborted(signal, "the start");
     for (const replica of this.replicas) replica.check();
     try {
-      await untilAborted(this.#open(), signal, "the start");
+      await untilAborted(this.#openAndStart(), signal, "the start");
     } catch (error) {
       this.closeNow();
       throw error;
@@ -143,11 +147,16 @@ export class Engine implements DatabaseEngine {
     else await this.#stopping.catch(() => undefined);
   }
 
+  async #openAndStart(): Promise<void> {
+    if (await this.#open()) await this.#startReplicas();
+  }
+
   async #sync(): Promise<Position> {
     if (!(await this.#open())) {
       throw new LitestreamError("DATABASE_MISSING", `no database at ${this.path}`, { path: this.path });
     }
     this.#capture();
+    await this.#startReplicas();
     for (;;) {
       const positions = await Promise.all(this.replicas.map((replica) => replica.sync()));
       this.#releaseShadow();
@@ -200,14 +209,7 @@ export class Engine implements DatabaseEngine {
       }
       this.#waitingFor = undefined;
       this.#startingReplicas = undefined;
-    }
-    this.#startingReplicas ??= this.#startReplicas();
-    try {
-      await this.#startingReplicas;
-    } catch (error) {
-      // Tried again the next time.
-      this.#startingReplicas = undefined;
-      throw error;
+      this.#areReplicasStarted = false;
     }
     return true;
   }
@@ -218,8 +220,18 @@ export class Engine implements DatabaseEngine {
     return this.#waitingFor !== undefined && isLitestreamError(error, "DATABASE_INVALID", "DATABASE_UNAVAILABLE");
   }
 
-  async #startReplicas(): Promise<void> {
+  /** Once for each database that is opened; tried again where it fails. */
+  #startReplicas(): Promise<void> {
+    this.#startingReplicas ??= this.#startEachReplica().catch((error: unknown) => {
+      this.#startingReplicas = undefined;
+      throw error;
+    });
+    return this.#startingReplicas;
+  }
+
+  async #startEachReplica(): Promise<void> {
     for (const replica of this.replicas) await replica.start();
+    this.#areReplicasStarted = true;
   }
 
   /** Captures now, or, if that was a moment ago, soon. */
@@ -231,6 +243,11 @@ export class Engine implements DatabaseEngine {
       // One at a time: while the database is opened anew, nothing else may look at it.
       this.#capturing = this.#capturing.then(() => this.#captureChange());
     }, waitMs);
+  }
+
+  /** Nothing is done, and nothing is allocated, for a database in which nothing happened. */
+  #onPoll(): void {
+    if (this.#captureFails || !this.#areReplicasStarted || this.#db.needsSync()) this.#onChange();
   }
 
   #capture(): void {
@@ -246,12 +263,18 @@ export class Engine implements DatabaseEngine {
       if (!(await this.#open()) || this.#stopping !== undefined) return;
       this.#capture();
       this.#releaseShadow();
+      // Capture does not wait for replicas, which may be out of reach.
+      if (!this.#areReplicasStarted) this.#startReplicas().catch((error: unknown) => this.#tellFailure("start", error));
     } catch (error) {
       this.#captureFails = true;
-      this.#emit({ type: "error", operation: "sync", error });
+      this.#tellFailure("sync", error);
     } finally {
       this.#capturedAtMs = performance.now();
     }
+  }
+
+  #tellFailure(operation: string, error: unknown): void {
+    this.#emit({ type: "error", operation, error });
   }
 
   async #closeReplaced(): Promise<void> {

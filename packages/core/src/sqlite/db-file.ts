@@ -12,14 +12,29 @@ import { systemHint } from "../system-hint.ts";
 import { faultPoint } from "../fault-point.ts";
 import type { FileOwner } from "../file-owner.ts";
 import { type DbHeader, dbHeaderSizeBytes, parseDbHeader } from "../db-header.ts";
-import { parseWalIndex, type WalIndexView, walIndexHeaderSizeBytes } from "./wal-index.ts";
+import {
+  isHeaderOf,
+  parseWalIndex,
+  type WalIndexView,
+  walIndexCopySizeBytes,
+  walIndexHeaderSizeBytes,
+} from "./wal-index.ts";
+
+/** For the first copy of the wal-index's header; used and done with in one call. */
+const pollBytes = new Uint8Array(walIndexCopySizeBytes);
 
 /** Tries for one consistent reading of the wal-index; a writer's change takes well below a microsecond. */
 const walIndexReadsMax = 100;
 
+/** What tells a file from every other one that exists. */
+interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
 interface SharedDescriptor {
   readonly fd: number;
-  readonly identity: string;
+  readonly identity: FileIdentity;
   users: number;
 }
 
@@ -32,18 +47,27 @@ class DescriptorUse {
   #released = false;
 
   constructor(path: string) {
-    const there = identityOf(statSync(path, { bigint: true }));
-    let shared = sharedDescriptors.get(there);
+    let shared = sharedDescriptors.get(keyOf(statSync(path, { bigint: true })));
     if (shared === undefined) {
       const fd = openSync(path, "r");
-      const opened = identityOf(fstatSync(fd, { bigint: true }));
+      const { dev, ino } = fstatSync(fd, { bigint: true });
       // The file was replaced between the two calls by one that is open already: that descriptor must not be closed.
-      shared = sharedDescriptors.get(opened) ?? { fd, identity: opened, users: 0 };
+      shared = sharedDescriptors.get(keyOf({ dev, ino })) ?? { fd, identity: { dev, ino }, users: 0 };
     }
     shared.users += 1;
-    sharedDescriptors.set(shared.identity, shared);
+    sharedDescriptors.set(keyOf(shared.identity), shared);
     this.#shared = shared;
     this.fd = shared.fd;
+  }
+
+  /** False once another file stands at `path`, or none. */
+  isAt(path: string): boolean {
+    try {
+      const there = statSync(path, { bigint: true });
+      return there.ino === this.#shared.identity.ino && there.dev === this.#shared.identity.dev;
+    } catch {
+      return false;
+    }
   }
 
   release(): void {
@@ -51,22 +75,13 @@ class DescriptorUse {
     this.#released = true;
     this.#shared.users -= 1;
     if (this.#shared.users > 0) return;
-    sharedDescriptors.delete(this.#shared.identity);
+    sharedDescriptors.delete(keyOf(this.#shared.identity));
     closeSync(this.fd);
   }
 }
 
-function identityOf(file: { dev: bigint; ino: bigint }): string {
-  return `${file.dev}:${file.ino}`;
-}
-
-/** Whether the file that is open as `fd` is the one at `path`. */
-function isStillAt(path: string, fd: number): boolean {
-  try {
-    return identityOf(statSync(path, { bigint: true })) === identityOf(fstatSync(fd, { bigint: true }));
-  } catch {
-    return false;
-  }
+function keyOf({ dev, ino }: FileIdentity): string {
+  return `${dev}:${ino}`;
 }
 
 /** A live database file: read through the one descriptor that its process may have. */
@@ -137,7 +152,7 @@ export class DbFile {
 
   /** False once another file stands at the path: the database was replaced or removed. */
   isCurrent(): boolean {
-    return isStillAt(this.path, this.#db.fd);
+    return this.#db.isAt(this.path);
   }
 
   /** Reads up to the buffer's length; fewer bytes at the end of the file. */
@@ -172,7 +187,7 @@ export class DbFile {
     const shm = this.#shm;
     if (shm === undefined) throw new Error("the wal-index is read before it was opened");
     const path = `${this.realPath}-shm`;
-    if (!isStillAt(path, shm.fd)) {
+    if (!shm.isAt(path)) {
       throw new LitestreamError("DATABASE_UNAVAILABLE", `${path} was removed or replaced while it was in use`, {
         path,
         hint: "Was the database put back by hand? Start the replicator anew while the application has it open.",
@@ -187,6 +202,17 @@ export class DbFile {
       path,
       hint: "It is read again at the next sync.",
     });
+  }
+
+  /**
+   * Whether database and wal-index are the same files as before, and nothing was published since `view`: one read and
+   * two looks at names, for whoever asks often.
+   */
+  isUnchangedSince(view: WalIndexView): boolean {
+    const shm = this.#shm;
+    if (shm === undefined || !this.isCurrent() || !shm.isAt(`${this.realPath}-shm`)) return false;
+    const size = readSync(shm.fd, pollBytes, 0, pollBytes.byteLength, 0);
+    return size === pollBytes.byteLength && isHeaderOf(view, pollBytes);
   }
 
   /** To be called after every connection of this process to the database is closed. */

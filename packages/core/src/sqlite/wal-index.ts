@@ -29,7 +29,8 @@ import type { Salts } from "../wal/header.ts";
 /** Bytes of the wal-index that `parseWalIndex` wants. */
 export const walIndexHeaderSizeBytes = 136;
 const walIndexVersion = 3007000;
-const headerSizeBytes = 48;
+/** Of each of the two copies of the header. */
+export const walIndexCopySizeBytes = 48;
 
 /** One consistent state of the WAL as its readers and writers see it. */
 export interface WalIndexView {
@@ -54,7 +55,7 @@ export function parseWalIndex(bytes: Uint8Array): WalIndexView | undefined {
   const copy = copyBytes(bytes.subarray(0, walIndexHeaderSizeBytes));
   const words = new Int32Array(copy.buffer);
   const numbers = new Uint32Array(copy.buffer);
-  const wordsPerHeader = headerSizeBytes / 4;
+  const wordsPerHeader = walIndexCopySizeBytes / 4;
   for (let word = 0; word < wordsPerHeader; word++) {
     if (words[word] !== words[word + wordsPerHeader]) return undefined;
   }
@@ -75,6 +76,22 @@ export function parseWalIndex(bytes: Uint8Array): WalIndexView | undefined {
     nBackfill: number(96),
     readMarks: [1, 2, 3, 4].map((mark) => number(100 + 4 * mark)).filter((frame) => frame !== 0xffffffff),
   };
+}
+
+/**
+ * Whether the first copy of a header, `bytes`, is of the same WAL and the same last commit as `view`. A writer changes
+ * this copy last: while it has not, nothing was published.
+ */
+export function isHeaderOf(view: WalIndexView, bytes: Uint8Array<ArrayBuffer>): boolean {
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, walIndexCopySizeBytes / 4);
+  const salts = new DataView(bytes.buffer, bytes.byteOffset);
+  return (
+    (words[4] ?? 0) >>> 0 === view.mxFrame &&
+    words[6] === view.frameChecksum.s1 &&
+    words[7] === view.frameChecksum.s2 &&
+    salts.getUint32(32) === view.salts.salt1 &&
+    salts.getUint32(36) === view.salts.salt2
+  );
 }
 
 /** True when the database file holds all the WAL holds: a reader that begins now sits on WAL_READ_LOCK(0). */

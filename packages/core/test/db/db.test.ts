@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmdirSync,
   statSync,
   truncateSync,
@@ -331,6 +332,45 @@ describe("Db.sync", () => {
     opened.db.sync();
     expectShadowIsWal(opened.db, path);
     expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
+  });
+});
+
+describe("Db.needsSync", () => {
+  test("is false while nothing happens, and true once anybody has committed", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path);
+    const { db } = opened;
+    db.sync();
+    const before = db.captured()?.asOfMs ?? 0;
+    await Bun.sleep(2);
+    expect(db.needsSync()).toBe(false);
+    // Nothing being new is known to be so up to now.
+    expect(db.captured()?.asOfMs).toBeGreaterThan(before);
+    await commitElsewhere(path);
+    expect(db.needsSync()).toBe(true);
+    db.sync();
+    expect(db.needsSync()).toBe(false);
+  });
+
+  test("is true when a checkpoint is due, when the WAL was restarted, and when the file is another one", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path, { ...never, intervalMs: 20 });
+    const { db } = opened;
+    db.sync();
+    await Bun.sleep(25);
+    expect(db.needsSync()).toBe(true);
+    db.sync();
+    expect(db.needsSync()).toBe(false);
+    await sqlElsewhere(path, "PRAGMA wal_checkpoint(TRUNCATE)");
+    expect(db.needsSync()).toBe(true);
+    db.sync();
+    expect(db.needsSync()).toBe(false);
+    renameSync(path, folder.join("moved.db"));
+    expect(db.needsSync()).toBe(true);
+    renameSync(folder.join("moved.db"), path);
+    expect(db.needsSync()).toBe(false);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { buildWalIndexHeader, describeWal } from "@litestream/testkit";
-import { isBackfilled, parseWalIndex, walIndexHeaderSizeBytes } from "../../src/sqlite/wal-index.ts";
+import { isBackfilled, isHeaderOf, parseWalIndex, walIndexHeaderSizeBytes } from "../../src/sqlite/wal-index.ts";
 
 const wal = describeWal({
   pageSize: 65536,
@@ -48,5 +48,19 @@ describe("isBackfilled", () => {
     expect(isBackfilled(view)).toBe(false);
     expect(isBackfilled({ ...view, nBackfill: 1 })).toBe(true);
     expect(isBackfilled({ ...view, mxFrame: 0 })).toBe(true);
+  });
+});
+
+describe("isHeaderOf", () => {
+  test("is true for the header that was read, and false for one with another end or other salts", () => {
+    const view = parseWalIndex(bytes);
+    if (view === undefined) throw new Error("a sound header is read");
+    const copy = new Uint8Array(bytes.slice(0, 48));
+    expect(isHeaderOf(view, copy)).toBe(true);
+    for (const offset of [16, 17, 24, 28, 32, 39]) {
+      const other = new Uint8Array(copy);
+      other[offset] = (other[offset] ?? 0) ^ 1;
+      expect(isHeaderOf(view, other)).toBe(false);
+    }
   });
 });

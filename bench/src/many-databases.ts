@@ -32,7 +32,7 @@ interface Usage {
   /** Seconds of processor time until now. */
   readonly cpuSeconds: number;
   readonly residentBytes: number;
-  /** Times that the process gave up the processor by itself: it was woken up so often. */
+  /** Times that the main thread gave up the processor by itself: it was woken up so often. */
   readonly wakeUps: number;
 }
 
@@ -41,16 +41,10 @@ function usageOf(pid: number): Usage {
     .replace(/^.*\) /, "")
     .split(" ");
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const threads = new Bun.Glob("*/status").scanSync({ cwd: `/proc/${pid}/task`, onlyFiles: true });
-  let wakeUps = 0;
-  for (const thread of threads) {
-    const text = readFileSync(join(`/proc/${pid}/task`, thread), "utf8");
-    wakeUps += Number(/^voluntary_ctxt_switches:\s*(\d+)/m.exec(text)?.[1] ?? 0);
-  }
   return {
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond,
     residentBytes: Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1] ?? 0) * 1024,
-    wakeUps,
+    wakeUps: Number(/^voluntary_ctxt_switches:\s*(\d+)/m.exec(status)?.[1] ?? 0),
   };
 }
 
@@ -105,7 +99,8 @@ function lagsOf(commits: Commits, tracePath: string): number[] {
   return [...commits].flatMap(([path, times]) => {
     const syncs = events.filter(({ db }) => db === path);
     return times.flatMap((atMs) => {
-      const sync = syncs.find(({ asOfMs }) => asOfMs > atMs);
+      // The time of a look is taken before it, that of a commit after it.
+      const sync = syncs.find(({ asOfMs }) => asOfMs >= atMs);
       return sync === undefined ? [] : [Math.max(0, Date.parse(sync.time) - atMs)];
     });
   });

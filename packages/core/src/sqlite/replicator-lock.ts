@@ -13,6 +13,8 @@ export class ReplicatorLock {
     let db: Database | undefined;
     try {
       db = new Database(lockPath, { readwrite: true, create: true });
+      // Nothing is ever written to it. SQLite sets memory for twenty pages aside: 76 KB less for each database.
+      db.run("PRAGMA page_size = 512");
       db.run("BEGIN EXCLUSIVE");
     } catch (error) {
       db?.close();

@@ -24,6 +24,7 @@ import {
 } from "./checkpoint-policy.ts";
 import { afterFailure, afterStep, begin, type Goal, nextStep, nothingHeld, type Protocol } from "./protocol.ts";
 import { DbSnapshot } from "./snapshot.ts";
+import { defaultSpoolPolicy, type SpoolPolicy } from "./spool.ts";
 import { DbState } from "./state.ts";
 import { CaptureSteps, type CheckpointOutcome } from "./steps.ts";
 
@@ -73,7 +74,8 @@ export class Db implements WalSource {
   /** Shadow WAL before this one was let go, as far as this run knows. */
   #firstHeldIndex = 0;
   #checkpoints: CheckpointHistory = { triedAtMs: 0, forcedInVainAtMs: undefined, wasComplete: true };
-  #openSnapshots = 0;
+  /** Snapshots that read the database file: our own checkpoints would take their transactions away. */
+  readonly #readingSnapshots = new Set<DbSnapshot>();
   /** When it was last found that nothing is new; milliseconds since 1970. */
   #unchangedAtMs = 0;
 
@@ -159,6 +161,7 @@ export class Db implements WalSource {
       const shadow = new ShadowWal(this.metaPath, file.owner);
       prepareFolder(shadow, file);
       const replicatorLock = cleanUp.adopt(new ReplicatorLock(shadow.paths.lock, this.path), (held) => held.release());
+      shadow.removeSpools();
       const connection = cleanUp.use(new Connection(file.realPath, this.#options.busyTimeoutMs));
       const sqliteProblem = knownSqliteProblem(connection.sqliteVersion());
       if (sqliteProblem !== undefined) this.#emit({ type: "warning", ...sqliteProblem });
@@ -222,28 +225,33 @@ export class Db implements WalSource {
     };
   }
 
-  beginSnapshot(chunkSizeBytes: number = snapshotChunkSizeBytes): DbSnapshot {
-    const { file } = this.#opened();
+  beginSnapshot(
+    chunkSizeBytes: number = snapshotChunkSizeBytes,
+    spoolPolicy: SpoolPolicy = defaultSpoolPolicy,
+  ): DbSnapshot {
+    const { file, shadow } = this.#opened();
     const connection = new Connection(file.realPath, this.#options.busyTimeoutMs);
     try {
       connection.beginRead();
       this.#run({ to: "capture" });
       const { generation, index } = this.#captured();
-      this.#openSnapshots += 1;
-      return new DbSnapshot({
+      const snapshot: DbSnapshot = new DbSnapshot({
         file,
         connection,
         generation,
         index,
         chunkSizeBytes,
+        spoolPolicy,
+        spoolPath: shadow.paths.spool(crypto.randomUUID()),
+        freeBytes: () => shadow.freeBytes(),
         capture: () => {
           this.#run({ to: "capture" });
           return positionOf(this.#captured());
         },
-        onClose: () => {
-          this.#openSnapshots -= 1;
-        },
+        onEnd: () => this.#readingSnapshots.delete(snapshot),
       });
+      this.#readingSnapshots.add(snapshot);
+      return snapshot;
     } catch (error) {
       connection.close();
       throw error;
@@ -305,6 +313,7 @@ export class Db implements WalSource {
   close(): void {
     const open = this.#open;
     if (open === undefined) return;
+    for (const snapshot of this.#readingSnapshots) snapshot[Symbol.dispose]();
     this.#forget();
     open.steps.close();
     open.replicatorLock.release();
@@ -355,7 +364,7 @@ export class Db implements WalSource {
   }
 
   #checkpointDue(view: WalIndexView, nowMs: number): CheckpointMode | undefined {
-    if (this.#openSnapshots > 0) return undefined;
+    if (this.#readingSnapshots.size > 0) return undefined;
     return checkpointDue(view, this.#options.checkpoint, this.#checkpoints, nowMs);
   }
 

@@ -79,7 +79,7 @@ export class Monitor {
     try {
       // The WAL lies beside the file itself, not beside a link to it.
       const path = realPathOf(this.#path);
-      const names = new Set([basename(path), `${basename(path)}-wal`]);
+      const names = new Set(["", "-wal", "-shm"].map((suffix) => `${basename(path)}${suffix}`));
       const watcher = watch(dirname(path), { persistent: true }, (_event, name) => {
         if (typeof name === "string" && names.has(name)) this.#onEvent();
       });

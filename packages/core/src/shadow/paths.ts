@@ -3,12 +3,14 @@
  *
  *     generation                           name of the current generation and a newline
  *     generations/<gen>/wal/<index>.wal    the shadow WAL: a WAL file's header and its committed frames
+ *     spool-<id>                           ours: a file that is unlinked as soon as it is open (db/spool.ts)
  *     lock                                 ours: held while the database is replicated
  */
 import { basename, dirname, join } from "node:path";
 import type { Generation } from "../generation.ts";
 import { formatWalIndex, parseWalIndex, type WalIndex } from "../position.ts";
 
+const spoolPrefix = "spool-";
 const shadowWalName = /^([0-9a-f]{8})\.wal$/;
 
 /** Where the meta directory of the database at `dbPath` is, unless the configuration says otherwise. */
@@ -33,6 +35,14 @@ export class MetaPaths {
 
   get generations(): string {
     return join(this.root, "generations");
+  }
+
+  spool(id: string): string {
+    return join(this.root, `${spoolPrefix}${id}`);
+  }
+
+  static isSpoolName(name: string): boolean {
+    return name.startsWith(spoolPrefix);
   }
 
   generation(generation: Generation): string {

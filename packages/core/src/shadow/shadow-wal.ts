@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LitestreamError } from "../errors.ts";
 import { type Generation, isGeneration } from "../generation.ts";
@@ -29,6 +29,23 @@ export class ShadowWal {
       if (!existsSync(path)) return undefined;
       const name = readFileSync(path, "utf8").trim();
       return isGeneration(name) ? name : undefined;
+    });
+  }
+
+  /** Bytes that can still be written. */
+  freeBytes(): number {
+    return guardShadow("examine", this.paths.root, () => {
+      const { bavail, bsize } = statfsSync(this.paths.root);
+      return bavail * bsize;
+    });
+  }
+
+  /** Removes what a run left that was killed in the very moment it made one. */
+  removeSpools(): void {
+    guardShadow("clear", this.paths.root, () => {
+      for (const name of readdirSync(this.paths.root)) {
+        if (MetaPaths.isSpoolName(name)) removeFile(join(this.paths.root, name));
+      }
     });
   }
 

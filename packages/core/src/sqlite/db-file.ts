@@ -23,6 +23,9 @@ import {
 /** For the first copy of the wal-index's header; used and done with in one call. */
 const pollBytes = new Uint8Array(walIndexCopySizeBytes);
 
+/** Whether the wal-index is still at its name is looked up so seldom: its removal is an event, too. */
+const pollsPerShmLook = 8;
+
 /** Tries for one consistent reading of the wal-index; a writer's change takes well below a microsecond. */
 const walIndexReadsMax = 100;
 
@@ -94,6 +97,7 @@ export class DbFile {
   readonly owner: FileOwner;
   readonly #db: DescriptorUse;
   #shm: DescriptorUse | undefined;
+  #polls = 0;
   readonly #walIndexBytes = new Uint8Array(walIndexHeaderSizeBytes);
 
   private constructor(path: string, realPath: string, db: DescriptorUse, header: DbHeader) {
@@ -206,11 +210,13 @@ export class DbFile {
 
   /**
    * Whether database and wal-index are the same files as before, and nothing was published since `view`: one read and
-   * two looks at names, for whoever asks often.
+   * one look at a name, for whoever asks often; the wal-index's name is looked at now and then.
    */
   isUnchangedSince(view: WalIndexView): boolean {
     const shm = this.#shm;
-    if (shm === undefined || !this.isCurrent() || !shm.isAt(`${this.realPath}-shm`)) return false;
+    if (shm === undefined || !this.isCurrent()) return false;
+    this.#polls = (this.#polls + 1) % pollsPerShmLook;
+    if (this.#polls === 0 && !shm.isAt(`${this.realPath}-shm`)) return false;
     const size = readSync(shm.fd, pollBytes, 0, pollBytes.byteLength, 0);
     return size === pollBytes.byteLength && isHeaderOf(view, pollBytes);
   }

@@ -74,8 +74,8 @@ export class Db implements WalSource {
   /** Shadow WAL before this one was let go, as far as this run knows. */
   #firstHeldIndex = 0;
   #checkpoints: CheckpointHistory = { triedAtMs: 0, forcedInVainAtMs: undefined, wasComplete: true };
-  /** Snapshots that read the database file: our own checkpoints would take their transactions away. */
-  readonly #readingSnapshots = new Set<DbSnapshot>();
+  /** Those that read the database file: our own checkpoints would take their transactions away. */
+  readonly #readers = new Set<Disposable>();
   /** When it was last found that nothing is new; milliseconds since 1970. */
   #unchangedAtMs = 0;
 
@@ -248,9 +248,9 @@ export class Db implements WalSource {
           this.#run({ to: "capture" });
           return positionOf(this.#captured());
         },
-        onEnd: () => this.#readingSnapshots.delete(snapshot),
+        onEnd: () => this.#readers.delete(snapshot),
       });
-      this.#readingSnapshots.add(snapshot);
+      this.#readers.add(snapshot);
       return snapshot;
     } catch (error) {
       connection.close();
@@ -264,16 +264,15 @@ export class Db implements WalSource {
     try {
       const position = this.#beginReadAt(connection);
       const wal = this.openWal(position.generation, position.index);
-      this.#openSnapshots += 1;
-      return new DbState({
+      const state: DbState = new DbState({
         file,
         connection,
         position,
         wal,
-        onClose: () => {
-          this.#openSnapshots -= 1;
-        },
+        onClose: () => this.#readers.delete(state),
       });
+      this.#readers.add(state);
+      return state;
     } catch (error) {
       connection.close();
       throw error;
@@ -313,7 +312,7 @@ export class Db implements WalSource {
   close(): void {
     const open = this.#open;
     if (open === undefined) return;
-    for (const snapshot of this.#readingSnapshots) snapshot[Symbol.dispose]();
+    for (const reader of this.#readers) reader[Symbol.dispose]();
     this.#forget();
     open.steps.close();
     open.replicatorLock.release();
@@ -364,7 +363,7 @@ export class Db implements WalSource {
   }
 
   #checkpointDue(view: WalIndexView, nowMs: number): CheckpointMode | undefined {
-    if (this.#readingSnapshots.size > 0) return undefined;
+    if (this.#readers.size > 0) return undefined;
     return checkpointDue(view, this.#options.checkpoint, this.#checkpoints, nowMs);
   }
 

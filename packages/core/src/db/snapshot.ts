@@ -55,7 +55,7 @@ export class DbSnapshot implements SourceSnapshot {
   }
 
   async *content(): AsyncIterable<Uint8Array> {
-    const { file, chunkSizeBytes, spoolPolicy, freeBytes } = this.#parts;
+    const { file, chunkSizeBytes, spoolPolicy } = this.#parts;
     const buffer = new Uint8Array(chunkSizeBytes);
     const beganAtMs = performance.now();
     for (let offset = 0; this.#isOpen;) {
@@ -66,7 +66,7 @@ export class DbSnapshot implements SourceSnapshot {
       if (this.#isOpen && this.#spooling === undefined) {
         const elapsedMs = performance.now() - beganAtMs;
         const pace = { elapsedMs, sentBytes: offset, leftBytes: file.sizeBytes - offset };
-        if (isWorthSpooling(pace, spoolPolicy, freeBytes)) this.#startSpooling(offset);
+        if (isWorthSpooling(pace, spoolPolicy, () => this.#parts.freeBytes())) this.#startSpooling(offset);
       }
       // Nothing else in a snapshot has to wait for anything: capture and signals get their turn here.
       await nextTurn();
@@ -120,7 +120,7 @@ export class DbSnapshot implements SourceSnapshot {
   }
 
   async #spoolRest(spooling: Spooling): Promise<void> {
-    const { file, chunkSizeBytes, capture } = this.#parts;
+    const { file, chunkSizeBytes } = this.#parts;
     const { spool } = spooling;
     const buffer = new Uint8Array(chunkSizeBytes);
     for (;;) {
@@ -133,7 +133,7 @@ export class DbSnapshot implements SourceSnapshot {
       grown.resolve();
       await nextTurn();
     }
-    this.#end = capture();
+    this.#end = this.#parts.capture();
     this.#endReading();
   }
 

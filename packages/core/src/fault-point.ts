@@ -24,16 +24,7 @@ export type FilePoint =
   | { readonly kind: "file"; readonly operation: "make folder" | "remove"; readonly path: string }
   | { readonly kind: "file"; readonly operation: "rename"; readonly path: string; readonly to: string };
 
-/** A request to an object store is about to be sent, or was answered. */
-export interface RequestPoint {
-  readonly kind: "request";
-  readonly moment: "send" | "answered";
-  /** As in "upload part". */
-  readonly operation: string;
-  readonly key: string;
-}
-
-export type FaultPoint = StepPoint | FilePoint | RequestPoint;
+export type FaultPoint = StepPoint | FilePoint;
 
 /** Called before what it names; what it throws is thrown in its place. */
 export type FaultHandler = (point: FaultPoint) => void;

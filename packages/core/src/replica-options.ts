@@ -75,6 +75,11 @@ export interface S3ReplicaOptions extends CommonReplicaOptions {
   readonly partSizeBytes?: number | undefined;
   /** Parts that are uploaded at the same time, 1 to 16; 4 when absent. */
   readonly concurrency?: number | undefined;
+  /**
+   * How long an answer is waited for before the request is sent again, without what the bytes take on a slow line: 100
+   * to 600000; 30000 when absent.
+   */
+  readonly requestTimeoutMs?: number | undefined;
   /** Writers of one replica keep each other out by a lease, where the provider can; on when absent. */
   readonly leaseEnabled?: boolean | undefined;
 }

@@ -22,7 +22,6 @@ handleFaultPoints((point) => {
 /** What is done to what, by its place: the names of generations and indexes differ from run to run. */
 function kindOf(point: FaultPoint): string {
   if (point.kind === "step") return `step "${point.step}"`;
-  if (point.kind === "request") return `request "${point.operation}" ${point.moment}`;
   const path = point.path.replace(task.folder, "").replaceAll(/[0-9a-f]{16}/g, "G");
   return `${point.operation} ${path.replaceAll(/[0-9a-f]{8}/g, "N")}`;
 }

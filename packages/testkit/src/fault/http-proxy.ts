@@ -14,20 +14,27 @@ export interface ProxiedRequest {
 
 export type HttpFault =
   /** The proxy answers, and the server never hears of it. */
-  | {
-      readonly effect: "answer";
-      readonly status: number;
-      readonly headers?: Readonly<Record<string, string>>;
-      readonly body?: string;
-    }
-  /** It is passed on only after so many milliseconds. */
-  | { readonly effect: "delay"; readonly ms: number }
-  /** The connection breaks after so many bytes of the request's body went on. */
-  | { readonly effect: "reset request"; readonly afterBytes: number }
-  /** The server does what it was asked, and the connection breaks after so many bytes of its answer, head included. */
-  | { readonly effect: "reset answer"; readonly afterBytes: number }
-  /** Nobody ever answers; the connection stays until the client gives up. */
-  | { readonly effect: "drop" };
+  (
+    | {
+        readonly effect: "answer";
+        readonly status: number;
+        readonly headers?: Readonly<Record<string, string>>;
+        readonly body?: string;
+      }
+    /** It is passed on only after so many milliseconds. */
+    | { readonly effect: "delay"; readonly ms: number }
+    /** The connection breaks after so many bytes of the request's body went on. */
+    | { readonly effect: "reset request"; readonly afterBytes: number }
+    /** The server does what it was asked, and the connection breaks after so many bytes of its answer, head included. */
+    | { readonly effect: "reset answer"; readonly afterBytes: number }
+    /** The server does what it was asked, and its answer goes nowhere; the connection stays until the client gives up. */
+    | { readonly effect: "hold answer" }
+    /** Nobody ever answers; the connection stays until the client gives up. */
+    | { readonly effect: "drop" }
+  ) & {
+    /** Called when it has come to that: as the connection breaks, or the answer is held back. */
+    readonly onMet?: () => void;
+  };
 
 export interface FaultProxyOptions {
   /** Of the server, on this machine. */
@@ -141,16 +148,12 @@ export class FaultProxy implements AsyncDisposable {
     const fault = this.#fault?.({ number: ++this.#requestCount, method, target, sizeBytes });
     if (fault !== undefined) this.#faultCount++;
     if (fault?.effect === "drop") {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, dropMsMax);
-        client.once("close", () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
-      return false;
+      fault.onMet?.();
+      return await untilClosed(client);
     }
+    if (fault?.effect === "reset request" && fault.afterBytes === 0) return reset(client, server, fault);
     if (fault?.effect === "answer") {
+      fault.onMet?.();
       await write(client, answerOf(fault));
       // The rest of the request may still be on its way.
       client.end();
@@ -164,19 +167,23 @@ export class FaultProxy implements AsyncDisposable {
     for await (const piece of fromClient.body(length)) {
       await write(server, piece.subarray(0, left));
       left -= piece.length;
-      if (left <= 0) return reset(client, server);
+      if (left <= 0) return reset(client, server, fault);
     }
     const answer = await fromServer.head();
     if (answer === undefined) return false;
+    if (fault?.effect === "hold answer") {
+      fault.onMet?.();
+      return await untilClosed(client);
+    }
     left = fault?.effect === "reset answer" ? fault.afterBytes : Infinity;
     await write(client, answer.bytes.subarray(0, left));
     left -= answer.bytes.length;
-    if (left <= 0) return reset(client, server);
+    if (left <= 0) return reset(client, server, fault);
     const answerLength = responseBodyLength(answer, method);
     for await (const piece of fromServer.body(answerLength)) {
       await write(client, piece.subarray(0, left));
       left -= piece.length;
-      if (left <= 0) return reset(client, server);
+      if (left <= 0) return reset(client, server, fault);
     }
     return answerLength !== "until close" && answer.headers.get("connection") !== "close";
   }
@@ -221,7 +228,20 @@ export function misbehaviour(
   };
 }
 
-function reset(client: Socket, server: Socket): false {
+/** @returns false, once the client has given up */
+async function untilClosed(client: Socket): Promise<false> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, dropMsMax);
+    client.once("close", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+  return false;
+}
+
+function reset(client: Socket, server: Socket, fault: HttpFault | undefined): false {
+  fault?.onMet?.();
   client.resetAndDestroy();
   server.destroy();
   return false;

@@ -93,6 +93,16 @@ describe("FaultProxy", () => {
     expect(await failureOf(fetch(`${proxy.endpoint}/x`, { signal: AbortSignal.timeout(50) }))).toBeInstanceOf(Error);
   });
 
+  test("holds an answer back of what the server has done, and says when", async () => {
+    const met = Promise.withResolvers<void>();
+    await using proxy = await proxyWith({ effect: "hold answer", onMet: met.resolve });
+    const before = seen.length;
+    const put = fetch(`${proxy.endpoint}/held`, { method: "PUT", body: "123", signal: AbortSignal.timeout(300) });
+    await met.promise;
+    expect(seen.slice(before)).toEqual(["PUT /held 3"]);
+    expect(await failureOf(put)).toBeInstanceOf(Error);
+  });
+
   test("is away and comes back", async () => {
     await using proxy = await proxyWith();
     expect((await fetch(`${proxy.endpoint}/x`)).status).toBe(200);

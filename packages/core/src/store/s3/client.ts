@@ -9,21 +9,18 @@
 import { createHash } from "node:crypto";
 import { throwIfAborted } from "../../abort.ts";
 import { LitestreamError } from "../../errors.ts";
-import { faultPoint } from "../../fault-point.ts";
 import type { CredentialsKeeper } from "./credentials.ts";
 import { encodeKey, type S3Endpoint } from "./endpoint.ts";
 import { explain } from "./explain.ts";
 import { type Failure, parseRetryAfterMs, waitBeforeRetryMs } from "./retry.ts";
 import { childOf, childrenOf, parseXml, textOf, type XmlElement } from "./xml.ts";
 
-/** Longest wait for an answer, without what the bytes themselves take. */
-const answerTimeoutMs = 30_000;
 /** The slowest connection that is not given up; each further attempt is given twice the time. */
 const slowestBytesPerMs = 64;
 
 export interface S3Request {
   readonly method: "GET" | "PUT" | "POST" | "DELETE" | "HEAD";
-  /** For errors, and the fault points of tests: as in "upload part". */
+  /** For errors: as in "put", before the name of the object. */
   readonly operation: string;
   /** Below the replica's root; undefined for the bucket itself. */
   readonly key?: string | undefined;
@@ -59,8 +56,8 @@ export interface S3ClientParts {
   readonly signPayload: boolean;
   readonly skipVerify: boolean;
   readonly onRequest: (record: RequestRecord) => void;
-  /** For tests. */
-  readonly answerTimeoutMs?: number | undefined;
+  /** How long an answer is waited for, without what the bytes take. */
+  readonly answerTimeoutMs: number;
 }
 
 export class S3Client {
@@ -127,11 +124,9 @@ export class S3Client {
     const sentBytes = request.body?.byteLength ?? 0;
     const credentials = await this.#parts.credentials.get();
     const headers = await this.#sign(request, url, region, credentials);
-    faultPoint(() => ({ kind: "request", moment: "send", operation: request.operation, key: request.key ?? "" }));
     let failure: AttemptFailure;
     try {
       const response = await this.#fetch(request, url, headers, attempt);
-      faultPoint(() => ({ kind: "request", moment: "answered", operation: request.operation, key: request.key ?? "" }));
       const isAnswer = (response.status >= 200 && response.status < 300) || request.answers?.includes(response.status);
       const problem = isAnswer === true ? await problemInAnswer(request, response) : await readFailure(response);
       if (problem === undefined) {
@@ -210,7 +205,7 @@ export class S3Client {
   async #fetch(request: S3Request, url: URL, headers: Headers, attempt: number): Promise<S3Response> {
     const { method, body, signal, answerSizeBytesMax = 0 } = request;
     const bytes = Math.max(body?.byteLength ?? 0, answerSizeBytesMax);
-    const limitMs = ((this.#parts.answerTimeoutMs ?? answerTimeoutMs) + bytes / slowestBytesPerMs) * 2 ** (attempt - 1);
+    const limitMs = (this.#parts.answerTimeoutMs + bytes / slowestBytesPerMs) * 2 ** (attempt - 1);
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(new Error(`no answer within ${Math.round(limitMs)} ms`)), limitMs);
     const onAbort = (): void => controller.abort(signal?.reason);
@@ -262,7 +257,7 @@ export class S3Client {
     const startedAtMs = performance.now();
     let error: unknown;
     try {
-      const timeout = AbortSignal.timeout(answerTimeoutMs);
+      const timeout = AbortSignal.timeout(this.#parts.answerTimeoutMs);
       const response = await fetch(`https://s3.amazonaws.com/${encodeKey(endpoint.bucket)}`, {
         method: "HEAD",
         redirect: "manual",

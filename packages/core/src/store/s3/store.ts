@@ -13,14 +13,13 @@ import { upload, type UploadOptions } from "./upload.ts";
 
 const concurrencyDefault = 4;
 const concurrencyMax = 16;
+const requestTimeoutDefaultMs = 30_000;
 
 export interface S3StoreParts {
   /** Called for each request that was sent, also for those that failed. */
   readonly onRequest?: (record: RequestRecord) => void;
   /** That of the process when absent. */
   readonly env?: Environment;
-  /** For tests. */
-  readonly answerTimeoutMs?: number;
 }
 
 export class S3Store implements Store {
@@ -32,7 +31,7 @@ export class S3Store implements Store {
 
   /** @throws LitestreamError CONFIG_INVALID; nothing is sent before the store is used */
   constructor(options: S3ReplicaOptions, parts: S3StoreParts = {}) {
-    const { env = process.env, onRequest = () => undefined, answerTimeoutMs } = parts;
+    const { env = process.env, onRequest = () => undefined } = parts;
     this.#endpoint = resolveEndpoint(options, env);
     this.location = this.#endpoint.location;
     const { provider } = this.#endpoint;
@@ -42,7 +41,7 @@ export class S3Store implements Store {
       signPayload: options.signPayload ?? true,
       skipVerify: options.skipVerify ?? false,
       onRequest,
-      answerTimeoutMs,
+      answerTimeoutMs: within("request-timeout", options.requestTimeoutMs ?? requestTimeoutDefaultMs, 100, 600_000),
     });
     const customerKey = customerKeyHeaders(options.sseCustomerKey);
     this.#upload = {

@@ -16,9 +16,12 @@ function commandFromEnvironment(): readonly string[] | undefined {
   throw new TypeError("LITESTREAM_COMMAND has to be a list of words, in JSON");
 }
 
-/** The environment of a command that shall not read a configuration file of the machine's own. */
+/**
+ * The environment of a command that shall not read a configuration file of the machine's own. Litestream 0.5 cannot use
+ * S3 where AWS_CA_BUNDLE is set.
+ */
 export function commandEnvironment(): Record<string, string | undefined> {
-  return { ...process.env, LITESTREAM_CONFIG: "/nonexistent/litestream.yml" };
+  return { ...process.env, LITESTREAM_CONFIG: "/nonexistent/litestream.yml", AWS_CA_BUNDLE: undefined };
 }
 
 /** How a program ran that came to its end. */

@@ -1,4 +1,4 @@
-import { type Outcome, run } from "./command.ts";
+import { commandEnvironment, type Outcome, run } from "./command.ts";
 
 /** Litestream's own `replicate` in a process of its own. Disposing kills it, if it still runs. */
 export class LitestreamProcess implements AsyncDisposable {
@@ -7,7 +7,10 @@ export class LitestreamProcess implements AsyncDisposable {
 
   /** @param binary path of Litestream's own binary */
   constructor(binary: string, configPath: string) {
-    this.#child = Bun.spawn([binary, "replicate", "-config", configPath], { stdio: ["ignore", "ignore", "pipe"] });
+    this.#child = Bun.spawn([binary, "replicate", "-config", configPath], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: commandEnvironment(),
+    });
     this.#stderr = this.#child.stderr.text();
   }
 

@@ -60,11 +60,10 @@ class Application implements Disposable {
 
   /** Writes on, so that WALs are followed by others. */
   async writeUntil(exited: Promise<unknown>): Promise<void> {
-    let isOver = false;
-    void exited.finally(() => (isOver = true));
-    for (let round = 0; round < 300 && !isOver; round++) {
+    const isOver = exited.then(() => true);
+    for (let round = 0; round < 300; round++) {
       this.workload.commit(3);
-      await Promise.race([exited, Bun.sleep(40)]);
+      if (await Promise.race([isOver, Bun.sleep(40).then(() => false)])) return;
     }
   }
 

@@ -25,9 +25,9 @@ export type HttpFault =
     | { readonly effect: "delay"; readonly ms: number }
     /** The connection breaks after so many bytes of the request's body went on. */
     | { readonly effect: "reset request"; readonly afterBytes: number }
-    /** The server does what it was asked, and the connection breaks after so many bytes of its answer, head included. */
+    /** The server does what it was asked; the connection breaks after so many bytes of its answer, head included. */
     | { readonly effect: "reset answer"; readonly afterBytes: number }
-    /** The server does what it was asked, and its answer goes nowhere; the connection stays until the client gives up. */
+    /** The server does what it was asked; its answer is held back until the client gives up. */
     | { readonly effect: "hold answer" }
     /** Nobody ever answers; the connection stays until the client gives up. */
     | { readonly effect: "drop" }

@@ -4,7 +4,8 @@ import { DatabaseTally } from "./database-tally.ts";
 import { allDefinitions, type Definition, definitions, definitionsOf034, type MetricKey } from "./names.ts";
 import type { Observed } from "./observed.ts";
 import { OperationTally } from "./operation-tally.ts";
-import { sampleDatabase, type SetSample } from "./sample-database.ts";
+import { Inventory } from "./restorable/inventory.ts";
+import { sampleDatabase, sampleRestorable, type SetSample } from "./sample-database.ts";
 import { statusWithin } from "./status-within.ts";
 
 /** A database that cannot say within this time how it stands is scraped by what its events told. */
@@ -25,6 +26,7 @@ type SampledMetric = Counter | Gauge;
 export class MetricSet {
   readonly #databases = new Map<string, ObservedDatabase>();
   readonly #operations = new OperationTally();
+  readonly #inventory = new Inventory();
   /** Two for those that 0.3.4 has under another name. */
   readonly #sampled = new Map<MetricKey, SampledMetric[]>();
   readonly #writeLockSeconds: Histogram;
@@ -53,6 +55,7 @@ export class MetricSet {
 
   remove(path: string): void {
     this.#databases.delete(path);
+    this.#inventory.forget(path);
     this.#writeLockSeconds.remove({ db: path });
   }
 
@@ -69,6 +72,7 @@ export class MetricSet {
       return;
     }
     database.tally.observe(event);
+    if (changesReplica(event)) this.#inventory.changed(event.db);
     if (event.type === "checkpoint" && event.writeLockMs > 0) {
       this.#writeLockSeconds.observe({ db: event.db }, event.writeLockMs / 1000);
     }
@@ -107,7 +111,17 @@ export class MetricSet {
       for (const metric of this.#sampled.get(key) ?? []) metric.inc(labels, value);
     };
     const nowMs = Date.now();
-    for (const [index, { tally }] of databases.entries()) sampleDatabase(tally, statuses[index], nowMs, set);
+    for (const [index, { tally, observed }] of databases.entries()) {
+      const status = statuses[index];
+      sampleDatabase(tally, status, nowMs, set);
+      const { path } = tally;
+      const openReplica = observed?.openReplica?.bind(observed);
+      if (status === undefined || openReplica === undefined) continue;
+      for (const replica of status.replicas) {
+        const generations = this.#inventory.peek(path, replica.name, () => openReplica(replica.name));
+        if (generations !== undefined) sampleRestorable(path, replica, generations, set);
+      }
+    }
     const replicas = statuses.flatMap((status) => status?.replicas ?? []);
     for (const type of new Set(replicas.map(({ type }) => type))) this.#operations.beginAtZero(type);
     this.#operations.sample(set);
@@ -116,4 +130,11 @@ export class MetricSet {
 
 function newHistogram({ name, help, labels, buckets = [] }: Definition, registry: Registry): Histogram {
   return new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers: [registry] });
+}
+
+/** What can be restored is more than before, or less, by more than the WAL that goes on. */
+function changesReplica(event: LitestreamEvent): boolean {
+  return (
+    event.type === "snapshot" || event.type === "generation" || (event.type === "retention" && event.isDryRun === false)
+  );
 }

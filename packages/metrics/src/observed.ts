@@ -1,9 +1,11 @@
-import type { DatabaseStatus, LitestreamEvent } from "@litestream/core";
+import type { DatabaseStatus, LitestreamEvent, ReplicaReader } from "@litestream/core";
 
 /** What has to be known of a database to tell how it stands. */
 export interface Watched {
   readonly path: string;
   status(): Promise<DatabaseStatus>;
+  /** Opens one of its replicas, to say what can be restored; without it, that is not said. */
+  openReplica?(name: string): ReplicaReader;
 }
 
 /** What has to be known of a `Litestream` to observe it. */

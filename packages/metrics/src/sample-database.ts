@@ -1,4 +1,9 @@
-import { type DatabaseStatus, generationReasons, type ReplicaStatus } from "@litestream/core";
+import {
+  type DatabaseStatus,
+  generationReasons,
+  type ReplicaStatus,
+  type RestorableGeneration,
+} from "@litestream/core";
 import type { DatabaseTally } from "./database-tally.ts";
 import type { MetricKey } from "./names.ts";
 
@@ -76,4 +81,26 @@ function sampleReplica(
 /** Never unknown, or no alert would go off: a replica of which nothing was heard lags since it is observed. */
 export function lagMsOf(tally: DatabaseTally, name: string, status: ReplicaStatus | undefined, nowMs: number): number {
   return status?.lagMs ?? tally.lagMs(name, nowMs);
+}
+
+/** @param generations from old to new, as they were when the replica was last listed */
+export function sampleRestorable(
+  path: string,
+  { name, asOfMs }: ReplicaStatus,
+  generations: readonly RestorableGeneration[],
+  set: SetSample,
+): void {
+  const labels = { db: path, name };
+  set(
+    "replicaSnapshotTotal",
+    labels,
+    generations.reduce((sum, { snapshots }) => sum + snapshots.length, 0),
+  );
+  const windows = generations.flatMap((generation) => generation.windows);
+  if (windows.length === 0) return;
+  const fromMs = Math.min(...windows.map((window) => window.fromMs));
+  // The newest one has gone on since.
+  const toMs = Math.max(asOfMs ?? 0, ...windows.map((window) => window.toMs));
+  set("replicaRestorableFrom", labels, fromMs / 1000);
+  set("replicaRestorableWindow", labels, (toMs - fromMs) / 1000);
 }

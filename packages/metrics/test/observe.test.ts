@@ -257,6 +257,15 @@ describe("observe", () => {
     expect([of("shadow_wal_index"), of("shadow_wal_size"), of("total_wal_bytes")]).toEqual([index, offset, offset]);
     expect([of("replica_wal_index", labels), of("replica_wal_offset", labels)]).toEqual([index, offset]);
     expect([of("replica_lag_seconds", labels), of("replica_lag_bytes", labels)]).toEqual([0, 0]);
+    // They are listed in the background.
+    const snapshots = async (): Promise<number | undefined> =>
+      (await samplesOf(observation.registry)).get(`litestream_replica_snapshot_total${labels}`);
+    while ((await snapshots()) === undefined) await Bun.sleep(5);
+    expect(await snapshots()).toBe(1);
+    const now = await samplesOf(observation.registry);
+    const fromSeconds = now.get(`litestream_replica_restorable_from_timestamp_seconds${labels}`) ?? 0;
+    expect(Math.abs(fromSeconds - Date.now() / 1000)).toBeLessThan(30);
+    expect(now.get(`litestream_replica_restorable_window_seconds${labels}`)).toBeGreaterThanOrEqual(0);
     expect(of("generation_total", `{db="${path}",reason="no generation exists"}`)).toBe(1);
   });
 });

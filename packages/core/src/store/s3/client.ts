@@ -15,7 +15,7 @@ import { explain } from "./explain.ts";
 import { type Failure, parseRetryAfterMs, waitBeforeRetryMs } from "./retry.ts";
 import { childOf, childrenOf, parseXml, textOf, type XmlElement } from "./xml.ts";
 
-/** The slowest connection that is not given up; each further attempt is given twice the time. */
+/** The slowest connection that is not given up; with each further attempt it may be half as fast. */
 const slowestBytesPerMs = 64;
 
 export interface S3Request {
@@ -205,7 +205,7 @@ export class S3Client {
   async #fetch(request: S3Request, url: URL, headers: Headers, attempt: number): Promise<S3Response> {
     const { method, body, signal, answerSizeBytesMax = 0 } = request;
     const bytes = Math.max(body?.byteLength ?? 0, answerSizeBytesMax);
-    const limitMs = (this.#parts.answerTimeoutMs + bytes / slowestBytesPerMs) * 2 ** (attempt - 1);
+    const limitMs = this.#parts.answerTimeoutMs + (bytes / slowestBytesPerMs) * 2 ** (attempt - 1);
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(new Error(`no answer within ${Math.round(limitMs)} ms`)), limitMs);
     const onAbort = (): void => controller.abort(signal?.reason);

@@ -6,7 +6,7 @@ import {
   fchownSync,
   fdatasync,
   fstatSync,
-  fsyncSync,
+  fdatasyncSync,
   ftruncateSync,
   open,
   openSync,
@@ -129,7 +129,7 @@ export class LocalFile implements Disposable {
   sync(): void {
     attempt("sync", this.path, this.#explain, () => {
       faultPoint(() => ({ kind: "file", operation: "sync", path: this.path }));
-      fsyncSync(this.#fd);
+      fdatasyncSync(this.#fd);
     });
   }
 

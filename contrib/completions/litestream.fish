@@ -1,16 +1,26 @@
 # fish completion for litestream. Made by `npm run contrib`.
 
-set -l commands replicate restore verify databases generations snapshots wal ltx config version help
+set -l commands replicate restore verify status sync snapshot validate databases generations snapshots wal ltx config list info start stop register unregister version help
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -f
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a replicate -d 'replicates databases continuously, until it is stopped'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a restore -d 'recovers a database from a replica'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a verify -d 'reads all of a replica and says what can be restored'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a status -d 'shows how replication stands'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a sync -d 'replicates a database now'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a snapshot -d 'takes a new snapshot of a database'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a validate -d 'compares replicas with the live databases'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a databases -d 'lists the databases of the configuration file'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a generations -d 'lists the generations of a database\'s replicas'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a snapshots -d 'lists the snapshots of a database\'s replicas'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a wal -d 'lists the WAL of a database\'s replicas'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a ltx -d 'lists the LTX files of replicas by Litestream 0.5'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a config -d 'checks a configuration file'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a list -d 'lists the databases of a running replicator'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a info -d 'says which replicator runs'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a start -d 'starts replication of a database again'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a stop -d 'stops replication of a database'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a register -d 'has one more database replicated'
+complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a unregister -d 'has a database replicated no more'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a version -d 'prints the version'
 complete -c litestream -n "not __fish_seen_subcommand_from $commands" -a help -d 'shows this, or the help of a command'
 
@@ -49,6 +59,33 @@ complete -c litestream -n "__fish_seen_subcommand_from verify" -o replica -x -d 
 complete -c litestream -n "__fish_seen_subcommand_from verify" -o progress -x -a 'auto always never' -d 'A progress bar, or lines where stderr is no terminal'
 complete -c litestream -n "__fish_seen_subcommand_from verify" -o json -d 'Prints the report as JSON'
 
+complete -c litestream -n "__fish_seen_subcommand_from status" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from status" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from status" -o socket -r -F -d 'The control socket of the replicator'
+complete -c litestream -n "__fish_seen_subcommand_from status" -o timeout -x -d 'How long to wait for it'
+complete -c litestream -n "__fish_seen_subcommand_from status" -o json -d 'Prints the answer as JSON'
+
+complete -c litestream -n "__fish_seen_subcommand_from sync" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from sync" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from sync" -o socket -r -F -d 'The control socket of the replicator'
+complete -c litestream -n "__fish_seen_subcommand_from sync" -o timeout -x -d 'How long to wait for it'
+complete -c litestream -n "__fish_seen_subcommand_from sync" -o json -d 'Prints the answer as JSON'
+complete -c litestream -n "__fish_seen_subcommand_from sync" -o wait -d 'Until every replica has everything that is committed now'
+
+complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o socket -r -F -d 'The control socket of the replicator'
+complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o timeout -x -d 'How long to wait for a replicator'
+complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o json -d 'Prints the answer as JSON'
+complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o replica -x -d 'Only of this replica'
+
+complete -c litestream -n "__fish_seen_subcommand_from validate" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from validate" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from validate" -o socket -r -F -d 'The control socket of the replicator'
+complete -c litestream -n "__fish_seen_subcommand_from validate" -o timeout -x -d 'How long to wait for a replicator'
+complete -c litestream -n "__fish_seen_subcommand_from validate" -o json -d 'Prints the answer as JSON'
+complete -c litestream -n "__fish_seen_subcommand_from validate" -o replica -x -d 'Only this replica'
+
 complete -c litestream -n "__fish_seen_subcommand_from databases" -o config -r -F -d 'The configuration file'
 complete -c litestream -n "__fish_seen_subcommand_from databases" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
 complete -c litestream -n "__fish_seen_subcommand_from databases" -o json -d 'Prints the list as JSON'
@@ -79,4 +116,41 @@ complete -c litestream -n "__fish_seen_subcommand_from config" -o config -r -F -
 complete -c litestream -n "__fish_seen_subcommand_from config" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
 complete -c litestream -n "__fish_seen_subcommand_from config" -o json -d 'check'
 
-complete -c litestream -n "__fish_seen_subcommand_from help" -f -a 'replicate restore verify databases generations snapshots wal ltx config version help'
+complete -c litestream -n "__fish_seen_subcommand_from list" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from list" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from list" -o socket -r -F -d 'The control socket of the replicator'
+complete -c litestream -n "__fish_seen_subcommand_from list" -o timeout -x -d 'How long to wait for it'
+complete -c litestream -n "__fish_seen_subcommand_from list" -o json -d 'Prints the answer as JSON'
+
+complete -c litestream -n "__fish_seen_subcommand_from info" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from info" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from info" -o socket -r -F -d 'The control socket of the replicator'
+complete -c litestream -n "__fish_seen_subcommand_from info" -o timeout -x -d 'How long to wait for it'
+complete -c litestream -n "__fish_seen_subcommand_from info" -o json -d 'Prints the answer as JSON'
+
+complete -c litestream -n "__fish_seen_subcommand_from start" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from start" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from start" -o socket -r -F -d 'The control socket of the replicator'
+complete -c litestream -n "__fish_seen_subcommand_from start" -o timeout -x -d 'How long to wait for it'
+complete -c litestream -n "__fish_seen_subcommand_from start" -o json -d 'Prints the answer as JSON'
+
+complete -c litestream -n "__fish_seen_subcommand_from stop" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from stop" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from stop" -o socket -r -F -d 'The control socket of the replicator'
+complete -c litestream -n "__fish_seen_subcommand_from stop" -o timeout -x -d 'How long to wait for it'
+complete -c litestream -n "__fish_seen_subcommand_from stop" -o json -d 'Prints the answer as JSON'
+
+complete -c litestream -n "__fish_seen_subcommand_from register" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from register" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from register" -o socket -r -F -d 'The control socket of the replicator'
+complete -c litestream -n "__fish_seen_subcommand_from register" -o timeout -x -d 'How long to wait for it'
+complete -c litestream -n "__fish_seen_subcommand_from register" -o json -d 'Prints the answer as JSON'
+complete -c litestream -n "__fish_seen_subcommand_from register" -o replica -x -d 'Where to replicate it to'
+
+complete -c litestream -n "__fish_seen_subcommand_from unregister" -o config -r -F -d 'The configuration file'
+complete -c litestream -n "__fish_seen_subcommand_from unregister" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
+complete -c litestream -n "__fish_seen_subcommand_from unregister" -o socket -r -F -d 'The control socket of the replicator'
+complete -c litestream -n "__fish_seen_subcommand_from unregister" -o timeout -x -d 'How long to wait for it'
+complete -c litestream -n "__fish_seen_subcommand_from unregister" -o json -d 'Prints the answer as JSON'
+
+complete -c litestream -n "__fish_seen_subcommand_from help" -f -a 'replicate restore verify status sync snapshot validate databases generations snapshots wal ltx config list info start stop register unregister version help'

@@ -1,6 +1,7 @@
 import { closeSync, openSync, statSync, writeSync } from "node:fs";
 import { type LitestreamEvent, type Position, errorMessage, formatPosition } from "@litestream/core";
 import { canonicalPath, expandPath } from "./paths.ts";
+import { withoutSecrets } from "./secrets.ts";
 import { UsageError } from "./usage-error.ts";
 
 /**
@@ -37,7 +38,7 @@ export class Trace implements Disposable {
     if (!this.#open) return;
     const line = `${JSON.stringify({ time: new Date().toISOString(), ...event }, toPlain)}\n`;
     try {
-      writeSync(this.#fd, line);
+      writeSync(this.#fd, withoutSecrets(line));
     } catch (error) {
       // A full disk must end the trace and not the replication.
       this[Symbol.dispose]();

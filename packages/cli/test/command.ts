@@ -43,11 +43,24 @@ export class RunningCommand implements AsyncDisposable {
     return this.#text;
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits for the end. */
+  async ended(): Promise<{ stderr: string; exitCode: number }> {
+    while (await this.#more());
+    return { stderr: this.#text, exitCode: await this.#child.exited };
+  }
+
   /** Sends a signal and waits for the end. */
   async end(signal: NodeJS.Signals): Promise<{ stderr: string; exitCode: number }> {
     this.#child.kill(signal);
-    while (await this.#more());
-    return { stderr: this.#text, exitCode: await this.#child.exited };
+    return this.ended();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -13,7 +13,7 @@ export const partCountMax = 10_000;
 const plannedPartCountMax = 8000;
 /** From there on parts grow, as nobody knows how many are to come. */
 const evenPartCount = 8000;
-const partsOfOneSize = 200;
+const partsOfOneSize = 100;
 
 /** The size of the first part, and of all as long as no more comes than was expected. */
 export function firstPartSizeBytes(leastSizeBytes: number, expectedSizeBytes: number | undefined): number {
@@ -22,7 +22,7 @@ export function firstPartSizeBytes(leastSizeBytes: number, expectedSizeBytes: nu
 }
 
 /**
- * The size of a part: that of the first, then twice as much with every 200 parts. So memory follows the object's size
+ * The size of a part: that of the first, then twice as much with every 100 parts. So memory follows the object's size
  * by a logarithm, and even 8 MiB at first are enough for the 5 TiB that an object may have.
  * @param partNumber from 1 on
  */

@@ -240,12 +240,11 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "shadow WAL is let go that a replica still needs",
-    file: "db/db.ts",
-    from: "const first = walIndex(position.index - 1);",
-    to: "const first = walIndex(position.index + 1);",
-    tests: ofCapture,
-    caughtBy:
-      "a step of ours fails, and before our next sync a neighbour > commits: one generation, equal bytes, but where no lock could be had: another, with its reason",
+    file: "shadow/release.ts",
+    from: "position?.generation === generation ? position.index - 1 : first",
+    to: "position?.generation === generation ? position.index + 1 : first",
+    tests: ["shadow", "replica"],
+    caughtBy: "firstToKeep > keeps what each replica has yet to copy, and one before it",
   },
   {
     name: "a checkpoint of ours may take place while a snapshot is copied",

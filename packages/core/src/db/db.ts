@@ -7,6 +7,7 @@ import { makeFolders } from "../folders.ts";
 import { removeFile } from "../local-file.ts";
 import { type Position, samePosition, walIndex, type WalIndex } from "../position.ts";
 import type { CapturedPosition, SourceWal, WalSource } from "../wal-source.ts";
+import { firstToKeep, type ShadowNeed } from "../shadow/release.ts";
 import { defaultMetaPath } from "../shadow/paths.ts";
 import { guardShadow } from "../shadow/shadow-error.ts";
 import { ShadowWal } from "../shadow/shadow-wal.ts";
@@ -50,6 +51,12 @@ export interface DbSizes {
   readonly shadowWalSizeBytes: number | undefined;
 }
 
+interface HeldShadow {
+  readonly generation: Generation;
+  readonly first: number;
+  readonly sizes: Map<number, number>;
+}
+
 /** What is open while a database is replicated. */
 interface OpenDb {
   readonly file: DbFile;
@@ -71,8 +78,8 @@ export class Db implements WalSource {
   #protocol: Protocol = nothingHeld;
   /** Events of the steps under way: nobody is told of anything while writers are kept out. */
   readonly #events: LitestreamEventBody[] = [];
-  /** Shadow WAL before this one was let go, as far as this run knows. */
-  #firstHeldIndex = 0;
+  /** The shadow WAL that was not let go yet: its lowest index, and the sizes of those that are superseded. */
+  #held: HeldShadow | undefined;
   #checkpoints: CheckpointHistory = { triedAtMs: 0, forcedInVainAtMs: undefined, wasComplete: true };
   /** Those that read the database file: our own checkpoints would take their transactions away. */
   readonly #readers = new Set<Disposable>();
@@ -299,13 +306,29 @@ export class Db implements WalSource {
     });
   }
 
-  /** Lets go of shadow WAL files that every replica has. One more is kept, as Litestream does. */
-  releaseWalBefore(position: Position): void {
-    if (this.#protocol.captured?.generation !== position.generation || position.index - 1 <= this.#firstHeldIndex)
-      return;
-    const first = walIndex(position.index - 1);
-    this.#opened().shadow.deleteBefore(position.generation, first);
-    this.#firstHeldIndex = first;
+  /** Lets go of shadow WAL files that no replica needs any more, or that are too many to be kept for one. */
+  releaseWal(needs: readonly ShadowNeed[]): void {
+    const { captured } = this.#protocol;
+    if (captured === undefined) return;
+    const { generation, index } = captured;
+    const { shadow } = this.#opened();
+    if (this.#held?.generation !== generation) {
+      this.#held = { generation, first: shadow.indexes(generation)[0] ?? index, sizes: new Map() };
+    }
+    const { first, sizes } = this.#held;
+    const sizeOf = (at: number): number => {
+      if (at === index) return positionOf(captured).offset;
+      const known = sizes.get(at);
+      if (known !== undefined) return known;
+      const sizeBytes = shadow.indexSizeBytes(generation, walIndex(at)) ?? 0;
+      sizes.set(at, sizeBytes);
+      return sizeBytes;
+    };
+    const kept = firstToKeep({ generation, index }, first, needs, sizeOf);
+    if (kept <= first) return;
+    shadow.deleteBefore(generation, walIndex(kept));
+    for (let at = first; at < kept; at++) sizes.delete(at);
+    this.#held = { generation, first: kept, sizes };
   }
 
   /** Closes connections first, then the descriptors of the database, so that no lock is lost while it is needed. */
@@ -322,7 +345,7 @@ export class Db implements WalSource {
   #forget(): void {
     this.#protocol = nothingHeld;
     this.#events.length = 0;
-    this.#firstHeldIndex = 0;
+    this.#held = undefined;
     this.#unchangedAtMs = 0;
     this.#open = undefined;
   }

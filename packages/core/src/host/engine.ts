@@ -158,9 +158,13 @@ export class Engine implements DatabaseEngine {
     this.#capture();
     await this.#startReplicas();
     for (;;) {
-      const positions = await Promise.all(this.replicas.map((replica) => replica.sync()));
+      const syncs = await Promise.allSettled(this.replicas.map((replica) => replica.sync()));
       this.#releaseShadow();
-      const [first, ...others] = positions;
+      // One that fails keeps none of the others from coming to their end.
+      const [first, ...others] = syncs.map((sync) => {
+        if (sync.status === "rejected") throw sync.reason;
+        return sync.value;
+      });
       if (first === undefined) throw new Error("a database is replicated somewhere");
       // One replica can make a generation begin that another, which was faster, does not have yet.
       if (others.some((position) => position.generation !== first.generation)) continue;
@@ -283,17 +287,8 @@ export class Engine implements DatabaseEngine {
     this.#db.close();
   }
 
-  /** Shadow WAL that every replica has is let go. */
   #releaseShadow(): void {
-    const captured = this.#db.captured()?.position;
-    if (captured === undefined) return;
-    let oldest = captured;
-    for (const replica of this.replicas) {
-      const position = replica.lastPos();
-      if (position?.generation !== captured.generation) return;
-      if (comparePositions(position, oldest) < 0) oldest = position;
-    }
-    this.#db.releaseWalBefore(oldest);
+    this.#db.releaseWal(this.replicas.map((replica) => replica.shadowNeed()));
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Generation } from "../generation.ts";
 import type { Position } from "../position.ts";
+import type { ShadowNeed } from "../shadow/release.ts";
 import type { ReplicaReader } from "../replica-reader.ts";
 
 /** A destination that a database is replicated to. `Db` is the database it belongs to, as far as a replica sees it. */
@@ -13,8 +14,8 @@ export interface Replica<Db = unknown> extends ReplicaReader {
   sync(signal?: AbortSignal): Promise<Position>;
   /** Last position known to be durable; undefined until it was computed, and again after an error. */
   lastPos(): Position | undefined;
-  /** The same, but after an error still the one from before: shadow WAL before it is needed no more. */
-  heldPos(): Position | undefined;
+  /** What it still needs of the shadow WAL. */
+  shadowNeed(): ShadowNeed;
   /** The position computed from what the replica itself holds; undefined where it holds nothing of `generation`. */
   calcPos(generation: Generation): Promise<Position | undefined>;
 }

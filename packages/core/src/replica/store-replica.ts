@@ -11,6 +11,7 @@ import { heavyWork } from "../heavy-work.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "../layout/objects.ts";
 import type { StoreReplicaReader } from "../layout/reader.ts";
 import { comparePositions, type Position, samePosition, type WalIndex, walIndex } from "../position.ts";
+import type { ShadowNeed } from "../shadow/release.ts";
 import type { CommonReplicaOptions } from "../replica-options.ts";
 import type { ReaderLeaseStore, SideFiles } from "../replica-reader.ts";
 import type { LastSnapshot, RetentionResult, ValidationResult } from "../status.ts";
@@ -33,6 +34,9 @@ const generationsPerSyncMax = 3;
 
 /** What a snapshot under way holds: a block of 4 MiB that is read, as it is compressed, and as it is written. */
 const snapshotBufferBytes = 12 * 1024 * 1024;
+
+/** Captured WAL that is kept for a replica that is behind, where nothing is set: no less than a snapshot would cost. */
+const shadowWalSizeBytesMin = 1024 * 1024 * 1024;
 
 export interface StoreReplicaParts {
   /** `file`, `s3` and others. */
@@ -79,7 +83,10 @@ export class StoreReplica implements Replica<WalSource> {
   /** The generation in which the replica is known to stand well. */
   #generation: Generation | undefined;
   #lastPos: Position | undefined;
+  /** The last position that was durable, also after an error. */
   #heldPos: Position | undefined;
+  /** Where the WAL begins that the snapshot under way needs. */
+  #copiedFrom: Position | undefined;
   #lastSnapshot: LastSnapshot | undefined;
   readonly #schedule: SnapshotSchedule;
   /** This replica has a turn of heavy work already, and must not wait for another one. */
@@ -135,8 +142,12 @@ export class StoreReplica implements Replica<WalSource> {
     return this.#lastPos;
   }
 
-  heldPos(): Position | undefined {
-    return this.#heldPos;
+  shadowNeed(): ShadowNeed {
+    const { shadowWalSizeBytesMax } = this.#parts.options;
+    const sizeBytesMax = (): number => {
+      return shadowWalSizeBytesMax ?? Math.max(shadowWalSizeBytesMin, this.db.sizeBytes());
+    };
+    return { position: this.#heldPos, snapshot: this.#copiedFrom, sizeBytesMax };
   }
 
   async calcPos(generation: Generation): Promise<Position | undefined> {
@@ -421,6 +432,12 @@ export class StoreReplica implements Replica<WalSource> {
     const index = label(snapshot.index);
     let bytes = 0;
     let end: Position = { generation, index, offset: 0 };
+    this.#copiedFrom = end;
+    using _ = {
+      [Symbol.dispose]: () => {
+        this.#copiedFrom = undefined;
+      },
+    };
     async function* content(): AsyncIterable<Uint8Array> {
       for await (const chunk of snapshot.content()) {
         signal?.throwIfAborted();

@@ -174,7 +174,11 @@ export class StoreReplica implements Replica<WalSource> {
       const first = this.#lastSnapshot;
       if (first !== undefined && first !== before && first.generation === generation) return first;
       const reach = (end: Position): Promise<void> => this.#reach(end, signal);
-      return this.#takeSnapshot(generation, { label: (index) => index, reach, signal });
+      try {
+        return await this.#takeSnapshot(generation, { label: (index) => index, reach, signal });
+      } catch (error) {
+        throw error instanceof CannotGoOn ? this.#overtaken() : error;
+      }
     });
     this.#lastSnapshotWork = work.catch(() => undefined);
     return work;
@@ -403,8 +407,11 @@ export class StoreReplica implements Replica<WalSource> {
   /** Lets WAL be copied up to `end`, where the same generation goes on. */
   async #reach(end: Position, signal: AbortSignal | undefined): Promise<void> {
     const position = await this.sync(signal);
-    if (position.generation === end.generation && comparePositions(position, end) >= 0) return;
-    throw new LitestreamError("GENERATION_BROKEN", `another generation began while a snapshot was taken`, {
+    if (position.generation !== end.generation || comparePositions(position, end) < 0) throw this.#overtaken();
+  }
+
+  #overtaken(): LitestreamError {
+    return new LitestreamError("GENERATION_BROKEN", "another generation began while a snapshot was taken", {
       path: this.location,
       hint: "The new one has a snapshot of its own.",
     });

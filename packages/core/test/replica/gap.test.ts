@@ -57,7 +57,7 @@ for (const layout of ["whole", "segments"] satisfies Layout[]) {
       expect(replicated.ofType("generation")).toHaveLength(1);
     });
 
-    test("does not take the WAL before the gap for what comes after it, where the new snapshot is damaged", async () => {
+    test("does not join the WAL before the gap to what comes after it, for all the damage", async () => {
       await using replicated = await Replicated.open({ layout, checkpoints: true });
       await comeTooLate(replicated);
       const reopened = replicated.replica("late");

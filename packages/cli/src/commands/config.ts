@@ -20,21 +20,23 @@ const flags = {
 const command = defineCommand({
   args: flags,
   async run({ args }): Promise<number> {
-    const [word, file, ...rest] = args._;
+    const [word, ...files] = args._;
     const action = actions.find((name) => name === word);
     if (action === undefined) {
       const what = word === undefined ? "nothing to do was named" : `unknown: ${word}${didYouMean(word, actions)}`;
       throw new UsageError(`litestream config: ${what}`, "Write litestream config check, or litestream config schema.");
     }
-    if (rest.length > 0) throw new UsageError(`litestream config ${action}: too many arguments: ${rest.join(" ")}`);
     if (action === "schema") {
+      if (files.length > 0) throw new UsageError(`litestream config schema: too many arguments: ${files.join(" ")}`);
       // By require, so that a bundler embeds it.
       const schema: unknown = require("../../litestream.schema.json");
       printJson(schema);
       return 0;
     }
-    const path = file ?? args.config ?? defaultConfigPath();
-    return await check(path, args["expand-env"], args.json === true);
+    const paths = files.length > 0 ? files : [args.config ?? defaultConfigPath()];
+    const exitCodes: number[] = [];
+    for (const path of paths) exitCodes.push(await check(path, args["expand-env"], args.json === true));
+    return Math.max(...exitCodes);
   },
 });
 
@@ -82,7 +84,7 @@ const help: CommandHelp = {
     "makes litestream do. Nothing is started, and nothing but the file is looked at. schema prints the JSON Schema by",
     "which an editor knows the keys of the file.",
   ].join("\n"),
-  usages: ["check [arguments] [PATH]", "schema"],
+  usages: ["check [arguments] [PATH...]", "schema"],
   examples: [
     { purpose: "Check a file before it is put in place.", command: "litestream config check litestream.yml" },
     { purpose: "Give the schema to an editor.", command: "litestream config schema > litestream.schema.json" },

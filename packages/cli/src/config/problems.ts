@@ -1,4 +1,5 @@
 import { LitestreamError } from "@litestream/core";
+import { withoutSecrets } from "../secrets.ts";
 
 /** What is wrong with a configuration file, in its order; each line says where: `FILE:LINE:COLUMN: what`. */
 export class ConfigError extends LitestreamError {
@@ -31,6 +32,6 @@ export class Findings {
   lines(locate: (offset: number) => string): string[] {
     return this.#found
       .toSorted((a, b) => a.offset - b.offset)
-      .map(({ offset, message }) => `${locate(offset)}: ${message}`);
+      .map(({ offset, message }) => withoutSecrets(`${locate(offset)}: ${message}`));
   }
 }

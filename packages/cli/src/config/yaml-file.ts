@@ -13,7 +13,9 @@ import {
 } from "yaml";
 import type { Environment } from "./config.ts";
 import { expandEnv } from "./expand-env.ts";
+import { secretKeys } from "./idle-keys.ts";
 import { ConfigError, Findings } from "./problems.ts";
+import { hideSecret } from "../secrets.ts";
 
 /** Keys and indexes that lead from the top to a value. */
 export type Path = readonly (string | number)[];
@@ -31,9 +33,16 @@ export class YamlFile {
 
   constructor(text: string, name: string) {
     this.#name = name;
-    this.#document = parseDocument(text, { lineCounter: this.#lines, merge: true, prettyErrors: false });
+    hideSecretsIn(text);
+    this.#document = parseDocument(text, {
+      lineCounter: this.#lines,
+      merge: true,
+      prettyErrors: false,
+      logLevel: "error",
+    });
     for (const { pos, message } of this.#document.errors) this.problems.add(pos[0], firstLine(message));
     for (const { pos, message } of this.#document.warnings) this.warnings.add(pos[0], firstLine(message));
+    this.#checkKeys();
     this.#checkAliases();
   }
 
@@ -125,6 +134,14 @@ export class YamlFile {
     return this.warnings.lines((offset) => this.at(offset));
   }
 
+  #checkKeys(): void {
+    visit(this.#document, {
+      Pair: (_, { key }) => {
+        if (isCollection(key)) this.problems.add(key.range?.[0] ?? 0, "a key must be text, not a map or a list");
+      },
+    });
+  }
+
   #checkAliases(): void {
     visit(this.#document, {
       Alias: (_, alias) => {
@@ -172,6 +189,14 @@ export class YamlFile {
 
   #resolved(node: unknown): unknown {
     return isAlias(node) ? node.resolve(this.#document) : node;
+  }
+}
+
+/** What the parser finds wrong it repeats, and what a secret is it does not know. */
+function hideSecretsIn(text: string): void {
+  for (const [, key = "", value = ""] of text.matchAll(/([a-z-]+)["']?[ \t]*:[ \t]*["']?([^\s"',}#]+)/g)) {
+    // The name of a variable is no secret.
+    if (secretKeys.has(key) && !value.startsWith("$")) hideSecret(value);
   }
 }
 

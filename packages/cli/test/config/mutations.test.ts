@@ -1,10 +1,11 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { SeededRandom } from "@litestream/testkit";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "../../src/config/problems.ts";
 import { parseConfig } from "../../src/config/config-file.ts";
+import { forgetSecrets } from "../../src/secrets.ts";
 import { litestream } from "../command.ts";
 import { goodConfigs, mutate } from "./mutate.ts";
 
@@ -21,6 +22,8 @@ function problemsOf(text: string): readonly string[] | undefined {
     throw error;
   }
 }
+
+afterAll(forgetSecrets);
 
 describe(`broken configurations (LITESTREAM_SEED=${seed})`, () => {
   test("the good ones are good", () => {

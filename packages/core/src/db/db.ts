@@ -83,8 +83,9 @@ export class Db implements WalSource {
   #checkpoints: CheckpointHistory = { triedAtMs: 0, forcedInVainAtMs: undefined, wasComplete: true };
   /** Those that read the database file: our own checkpoints would take their transactions away. */
   readonly #readers = new Set<Disposable>();
-  /** When it was last found that nothing is new; milliseconds since 1970. */
-  #unchangedAtMs = 0;
+  /** When it was found that nothing is new, since the last look; milliseconds since 1970. */
+  #unchangedAtMs: number | undefined;
+  #wasReplaced = false;
 
   constructor(options: DbOptions, emit: EmitEvent) {
     this.path = options.path;
@@ -107,7 +108,7 @@ export class Db implements WalSource {
   captured(): CapturedPosition | undefined {
     const { captured, asOfMs } = this.#protocol;
     if (captured === undefined) return undefined;
-    return { position: positionOf(captured), asOfMs: Math.max(asOfMs, this.#unchangedAtMs) };
+    return { position: positionOf(captured), asOfMs: this.#unchangedAtMs ?? asOfMs };
   }
 
   /** Whether `sync` has anything to do. Much cheaper than to find out by one. */
@@ -169,11 +170,12 @@ export class Db implements WalSource {
       prepareFolder(shadow, file);
       const replicatorLock = cleanUp.adopt(new ReplicatorLock(shadow.paths.lock, this.path), (held) => held.release());
       shadow.removeSpools();
-      const connection = cleanUp.use(new Connection(file.realPath, this.#options.busyTimeoutMs));
+      const connection = cleanUp.use(new Connection(file.realPath, this.#options.busyTimeoutMs, "read"));
       const sqliteProblem = knownSqliteProblem(connection.sqliteVersion());
       if (sqliteProblem !== undefined) this.#emit({ type: "warning", ...sqliteProblem });
       if (!file.header.isWal) {
-        connection.enableWal();
+        using writer = new Connection(file.realPath, this.#options.busyTimeoutMs, "write");
+        writer.enableWal();
         this.#emit({ type: "warning", message: `turned on WAL mode of ${this.path}, which replication needs` });
       }
       // The first read creates the wal-index, or recovers it.
@@ -187,7 +189,9 @@ export class Db implements WalSource {
       this.#open = { file, replicatorLock, shadow, steps };
       this.#checkpoints = { triedAtMs: Date.now(), forcedInVainAtMs: undefined, wasComplete: true };
       const before = shadow.currentGeneration();
-      this.#run({ to: "capture" });
+      if (this.#wasReplaced) this.#run({ to: "begin generation", reason: "database replaced" });
+      else this.#run({ to: "capture" });
+      this.#wasReplaced = false;
       const resumed = this.#captured().generation === before;
       this.#emit({ type: "opened", pageSize: file.header.pageSize, resumed });
       cleanUp.move();
@@ -237,7 +241,7 @@ export class Db implements WalSource {
     spoolPolicy: SpoolPolicy = defaultSpoolPolicy,
   ): DbSnapshot {
     const { file, shadow } = this.#opened();
-    const connection = new Connection(file.realPath, this.#options.busyTimeoutMs);
+    const connection = new Connection(file.realPath, this.#options.busyTimeoutMs, "read");
     try {
       connection.beginRead();
       this.#run({ to: "capture" });
@@ -267,7 +271,7 @@ export class Db implements WalSource {
 
   beginState(): DbState {
     const { file } = this.#opened();
-    const connection = new Connection(file.realPath, this.#options.busyTimeoutMs);
+    const connection = new Connection(file.realPath, this.#options.busyTimeoutMs, "read");
     try {
       const position = this.#beginReadAt(connection);
       const wal = this.openWal(position.generation, position.index);
@@ -331,6 +335,12 @@ export class Db implements WalSource {
     this.#held = { generation, first: kept, sizes };
   }
 
+  /** As `close`; what is opened next at the path is another database, whatever its WAL looks like. */
+  closeReplaced(): void {
+    this.#wasReplaced = true;
+    this.close();
+  }
+
   /** Closes connections first, then the descriptors of the database, so that no lock is lost while it is needed. */
   close(): void {
     const open = this.#open;
@@ -346,7 +356,7 @@ export class Db implements WalSource {
     this.#protocol = nothingHeld;
     this.#events.length = 0;
     this.#held = undefined;
-    this.#unchangedAtMs = 0;
+    this.#unchangedAtMs = undefined;
     this.#open = undefined;
   }
 
@@ -368,6 +378,7 @@ export class Db implements WalSource {
   #run(goal: Goal): void {
     const { steps } = this.#opened();
     const before = this.#protocol.captured;
+    this.#unchangedAtMs = undefined;
     this.#protocol = begin(this.#protocol, goal);
     let failure: { readonly error: unknown } | undefined;
     for (;;) {
@@ -412,6 +423,8 @@ export class Db implements WalSource {
       const nothing = { walFrames: 0, backfilledFrames: 0, writeLockMs: 0 };
       tell({ ...(steps.lastCheckpoint === before ? nothing : steps.lastCheckpoint), complete: false }, { error });
       throw error;
+    } finally {
+      steps.closeWriters();
     }
     const outcome = steps.lastCheckpoint;
     this.#checkpoints = {

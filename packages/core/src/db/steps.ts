@@ -50,7 +50,9 @@ export class CaptureSteps {
   readonly #files: CaptureFiles;
   readonly #emit: EmitEvent;
   readonly #locks: ReadLocks;
+  /** Both are there during a checkpoint only: see Connection. A transaction on one forbids a checkpoint on it. */
   #writer: Connection | undefined;
+  #checkpointer: Connection | undefined;
   #shadowWriter: ShadowWalWriter | undefined;
   /** The shadow WAL may not be what it was: it was changed by somebody else, or left half-way. */
   #isShadowInDoubt = false;
@@ -63,7 +65,7 @@ export class CaptureSteps {
     const { file, connection, busyTimeoutMs } = files;
     this.#locks = new ReadLocks(
       connection,
-      () => new Connection(file.realPath, busyTimeoutMs),
+      () => new Connection(file.realPath, busyTimeoutMs, "read"),
       () => this.look(),
     );
   }
@@ -102,7 +104,7 @@ export class CaptureSteps {
       case "begin generation":
         return { of: step.do, captured: this.#beginGeneration(step.reason) };
       case "move bulk": {
-        const { walFrames, backfilledFrames } = this.#locks.free.checkpointPassive();
+        const { walFrames, backfilledFrames } = this.#checkpointConnection().checkpointPassive();
         this.#checkpoint = { complete: false, walFrames, backfilledFrames, writeLockMs: 0 };
         return { of: step.do };
       }
@@ -123,9 +125,17 @@ export class CaptureSteps {
     }
   }
 
+  /** To be called when a checkpoint is over, whatever came of it. */
+  closeWriters(): void {
+    this.#writer?.close();
+    this.#writer = undefined;
+    this.#checkpointer?.close();
+    this.#checkpointer = undefined;
+  }
+
   close(): void {
     this.#closeShadowWriter();
-    this.#writer?.close();
+    this.closeWriters();
     this.#locks.close();
   }
 
@@ -279,9 +289,15 @@ export class CaptureSteps {
     });
   }
 
+  #checkpointConnection(): Connection {
+    const { file, busyTimeoutMs } = this.#files;
+    this.#checkpointer ??= new Connection(file.realPath, busyTimeoutMs, "write");
+    return this.#checkpointer;
+  }
+
   #keepWritersOut(mode: CheckpointMode): boolean {
     const { file, busyTimeoutMs } = this.#files;
-    this.#writer ??= new Connection(file.realPath, 0);
+    this.#writer ??= new Connection(file.realPath, 0, "write");
     const waitMs = mode === "FORCED" ? busyTimeoutMs : Math.min(writeLockWaitMs, busyTimeoutMs);
     const isLocked = this.#writer.tryBeginImmediate(waitMs);
     this.#lockedAtMs = performance.now();
@@ -291,7 +307,7 @@ export class CaptureSteps {
   #moveRest(mode: CheckpointMode): void {
     const startedAtMs = performance.now();
     for (;;) {
-      const { isBusy, ...result } = this.#locks.free.checkpointPassive();
+      const { isBusy, ...result } = this.#checkpointConnection().checkpointPassive();
       this.#checkpoint = { ...result, writeLockMs: 0 };
       const waitMs = mode === "FORCED" ? this.#files.busyTimeoutMs : isBusy ? otherCheckpointWaitMs : 0;
       if (result.complete || performance.now() - startedAtMs >= waitMs) return;

@@ -282,9 +282,11 @@ export class Engine implements DatabaseEngine {
   }
 
   async #closeReplaced(): Promise<void> {
-    this.#emit({ type: "warning", message: `${this.path} was replaced or removed`, hint: "It is opened anew." });
+    const message = `${this.path}, or its -shm file, was replaced or removed`;
+    const hint = "It is opened anew. An application that had it open meanwhile has to be started again.";
+    this.#emit({ type: "warning", message, hint });
     await Promise.all(this.replicas.map((replica) => replica.stop()));
-    this.#db.close();
+    this.#db.closeReplaced();
   }
 
   #releaseShadow(): void {

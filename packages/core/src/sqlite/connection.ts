@@ -21,7 +21,12 @@ export interface CheckpointResult {
 
 /**
  * One of our connections to the user's database. None of them ever checkpoints by itself, and none removes or truncates
- * the WAL when it closes (PERSIST_WAL).
+ * the WAL when it closes.
+ *
+ * Whoever is the last to close moves the WAL into the database file; into whatever file that is by then: where a backup
+ * was copied over it, and its WAL removed, the dead WAL would overwrite the backup. A connection that can only read has
+ * no way to do that, nor to take the lock that it needs. So one that can write is opened when it is needed, and closed
+ * while another of ours is open.
  */
 export class Connection {
   readonly #path: string;
@@ -30,11 +35,11 @@ export class Connection {
   #inTransaction = false;
 
   /** @throws LitestreamError DATABASE_BUSY, DATABASE_INVALID or DATABASE_UNAVAILABLE */
-  constructor(path: string, busyTimeoutMs: number) {
+  constructor(path: string, busyTimeoutMs: number, access: "read" | "write") {
     this.#path = path;
     let db: Database | undefined;
     try {
-      db = new Database(path, { readwrite: true, create: false });
+      db = new Database(path, access === "read" ? { readonly: true } : { readwrite: true, create: false });
       db.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
       db.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
       db.run("PRAGMA wal_autocheckpoint = 0");

@@ -154,9 +154,9 @@ export class DbFile {
     return statSync(this.walPath, { throwIfNoEntry: false })?.size ?? 0;
   }
 
-  /** False once another file stands at the path: the database was replaced or removed. */
+  /** False once another file stands at the path, or at its wal-index's: the database was replaced or removed. */
   isCurrent(): boolean {
-    return this.#db.isAt(this.path);
+    return this.#db.isAt(this.path) && (this.#shm === undefined || this.#shm.isAt(`${this.realPath}-shm`));
   }
 
   /** Reads up to the buffer's length; fewer bytes at the end of the file. */
@@ -194,7 +194,7 @@ export class DbFile {
     if (!shm.isAt(path)) {
       throw new LitestreamError("DATABASE_UNAVAILABLE", `${path} was removed or replaced while it was in use`, {
         path,
-        hint: "Was the database put back by hand? Start the replicator anew while the application has it open.",
+        hint: "Was the database put back by hand? It is opened anew at the next sync.",
       });
     }
     for (let read = 0; read < walIndexReadsMax; read++) {
@@ -214,7 +214,7 @@ export class DbFile {
    */
   isUnchangedSince(view: WalIndexView): boolean {
     const shm = this.#shm;
-    if (shm === undefined || !this.isCurrent()) return false;
+    if (shm === undefined || !this.#db.isAt(this.path)) return false;
     this.#polls = (this.#polls + 1) % pollsPerShmLook;
     if (this.#polls === 0 && !shm.isAt(`${this.realPath}-shm`)) return false;
     const size = readSync(shm.fd, pollBytes, 0, pollBytes.byteLength, 0);

@@ -15,7 +15,7 @@ export function readableWalIndex(file: DbFile, busyTimeoutMs: number): WalIndexV
   } catch (error) {
     if (!isLitestreamError(error, "DATABASE_BUSY")) throw error;
   }
-  using connection = new Connection(file.realPath, busyTimeoutMs);
+  using connection = new Connection(file.realPath, busyTimeoutMs, "read");
   connection.beginRead();
   connection.rollback();
   return file.readWalIndex();

@@ -19,6 +19,7 @@ test("a replica lags from the last good look at the WAL on, while looks at it fa
   using workload = new Workload(database, { seed: 1 });
   workload.commit(2);
   await using litestream = new Litestream({
+    engine: "inline",
     path,
     replicas: [{ path: folder.join("replica") }],
     monitorEnabled: false,

@@ -133,7 +133,7 @@ describe("a database that is replaced while we replicate it", () => {
     expect(ours.reasons).toEqual(["no generation exists", "database replaced"]);
   });
 
-  test("in place, its WAL and wal-index removed, is opened anew, and no frame of the dead WAL gets into it", async () => {
+  test("in place, its WAL and wal-index removed, is opened anew; no frame of the dead WAL gets in", async () => {
     await using scene = await startScene(4096, inMemory);
     const { app, path } = scene;
     // Frames that are in the WAL alone, and that a checkpoint of ours would write over the other database.
@@ -158,7 +158,7 @@ describe("a database that is replaced while we replicate it", () => {
   });
 
   for (const ending of ["stop", "closeNow"] as const) {
-    test(`in place, while nobody else has it open, is not touched by our ${ending}, though we are the last`, async () => {
+    test(`in place, while nobody has it open, is not touched by our ${ending}, though we are the last`, async () => {
       await using scene = await startScene(4096, inMemory);
       const { app, path } = scene;
       const ours = await scene.replicate();

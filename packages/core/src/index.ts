@@ -20,6 +20,14 @@ export type { RequestRecord } from "./store/s3/client.ts";
 export type { ConditionalStore, PutOptions, ReadableStore, ReadOptions, Store, StoreEntry } from "./store/store.ts";
 export { MemoryStore } from "./store/memory.ts";
 export {
+  amazonPrices,
+  estimateMonth,
+  type MonthlyEstimate,
+  type SettingsToEstimate,
+  type StorePrices,
+  type UsageToEstimate,
+} from "./replica/estimate.ts";
+export {
   type LtxRestoreResult,
   planRestore,
   restore,

@@ -127,8 +127,8 @@ export class WriterLease {
       upload: this.#upload,
     };
     this.#leftUpload = before?.upload;
-    const written = await this.#write(content, found?.identity, signal);
-    if (written === "changed") throw this.#inUse(await this.#read(signal));
+    let written = await this.#write(content, found?.identity, signal);
+    if (written === "changed") written = await this.#ownOrInUse(content, signal);
     if (written === "unable" || !(await this.#obeysConditions(signal))) this.#giveUp();
     else this.#held = { identity: written.identity, content };
     const isSame = before?.owner === owner && before.generation === this.#generation;
@@ -144,9 +144,11 @@ export class WriterLease {
     return this.#isProven;
   }
 
-  async #read(signal: AbortSignal | undefined): Promise<LeaseContent | undefined> {
+  /** A write whose answer was lost, sent again, meets itself. @throws LitestreamError REPLICA_IN_USE if it is another's */
+  async #ownOrInUse(content: LeaseContent, signal: AbortSignal | undefined): Promise<{ readonly identity: string }> {
     const found = await this.#parts.store.get(writerLeaseKey, signal);
-    return found === undefined ? undefined : parseLease(found.bytes);
+    if (found !== undefined && Buffer.compare(found.bytes, formatLease(content)) === 0) return found;
+    throw this.#inUse(found === undefined ? undefined : parseLease(found.bytes));
   }
 
   #write(

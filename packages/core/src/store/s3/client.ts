@@ -11,7 +11,7 @@ import { throwIfAborted } from "../../abort.ts";
 import { LitestreamError } from "../../errors.ts";
 import type { CredentialsKeeper } from "./credentials.ts";
 import { encodeKey, type S3Endpoint } from "./endpoint.ts";
-import { explain } from "./explain.ts";
+import { explain, isCertificateProblem } from "./explain.ts";
 import { type Failure, parseRetryAfterMs, waitBeforeRetryMs } from "./retry.ts";
 import { childOf, childrenOf, parseXml, textOf, type XmlElement } from "./xml.ts";
 
@@ -85,7 +85,8 @@ export class S3Client {
         redirects++;
         continue;
       }
-      const waitMs = waitBeforeRetryMs(failure, attempt, Math.random());
+      const isLasting = isCertificateProblem(failure.cause);
+      const waitMs = isLasting ? undefined : waitBeforeRetryMs(failure, attempt, Math.random());
       if (waitMs === undefined) throw error;
       await pause(waitMs, request.signal);
     }

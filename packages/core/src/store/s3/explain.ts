@@ -117,8 +117,15 @@ const byStatus: Readonly<Record<number, Explanation>> = {
   507: full,
 };
 
+const certificateProblem = /certificate|CERT_|self.signed|UNABLE_TO_|ERR_TLS|HOSTNAME/i;
+
+/** What no other attempt changes: the server's certificate is not trusted. */
+export function isCertificateProblem(cause: unknown): boolean {
+  return certificateProblem.test(textOfCause(cause));
+}
+
 const byCause: readonly (readonly [RegExp, Explanation])[] = [
-  [/certificate|CERT_|self.signed|UNABLE_TO_|ERR_TLS|HOSTNAME/i, otherCertificate],
+  [certificateProblem, otherCertificate],
   [
     /ECONNREFUSED|ConnectionRefused/i,
     {
@@ -161,12 +168,13 @@ function explanationOf(failure: RequestFailure): Explanation | undefined {
   const { status, code, cause } = failure;
   if (code !== undefined && Object.hasOwn(byCode, code)) return byCode[code];
   if (status !== undefined) return code === undefined ? byStatus[status] : undefined;
-  const text = `${errorMessage(cause)} ${codeOf(cause)}`;
+  const text = textOfCause(cause);
   return byCause.find(([pattern]) => pattern.test(text))?.[1] ?? noAnswer;
 }
 
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
+function textOfCause(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  return `${errorMessage(cause)} ${code}`;
 }
 
 function statusText({ status, code, message, host }: RequestFailure): string {

@@ -8,6 +8,7 @@ import type { RequestRecord } from "../../../src/store/s3/client.ts";
 import type { S3ReplicaOptions } from "../../../src/replica-options.ts";
 import { S3Store } from "../../../src/store/s3/store.ts";
 import { collect, failureOf, inChunks } from "../../bytes.ts";
+import { cert, key } from "./self-signed.ts";
 
 interface Seen {
   readonly method: string;
@@ -365,5 +366,23 @@ describe("S3Store, by itself,", () => {
     const { store } = newScene([() => xmlError(403, "AccessDenied")]);
     const error = await failureOf(() => store.list(""));
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error)) + Bun.inspect(error)).not.toContain('secret"');
+  });
+
+  test("trusts no certificate that nobody signed, says so, and does where it is told to", async () => {
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: { cert, key },
+      fetch: () => new Response("<ListBucketResult/>"),
+    });
+    servers.push(server);
+    const endpoint = `https://127.0.0.1:${server.port}`;
+    const wary = newScene([], { endpoint });
+    expect(await failureOf(() => wary.store.list(""))).toMatchObject({
+      code: "REPLICA_UNAVAILABLE",
+      message: expect.stringContaining("cannot be trusted") as string,
+      hint: expect.stringContaining("skip-verify") as string,
+    });
+    expect(await newScene([], { endpoint, skipVerify: true }).store.list("")).toEqual([]);
   });
 });

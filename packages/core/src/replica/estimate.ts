@@ -34,7 +34,7 @@ export interface SettingsToEstimate {
   readonly retentionCheckIntervalMs?: number | undefined;
 }
 
-/** In US dollars; those of Amazon S3 Standard in us-east-1 when absent. Requests from within its region move no data. */
+/** In US dollars; those of Amazon S3 Standard in us-east-1 when absent. Within a region, moving data costs nothing. */
 export interface StorePrices {
   /** Of a thousand requests that write or list. */
   readonly per1000Writes: number;

@@ -144,7 +144,10 @@ export class WriterLease {
     return this.#isProven;
   }
 
-  /** A write whose answer was lost, sent again, meets itself. @throws LitestreamError REPLICA_IN_USE if it is another's */
+  /**
+   * A write whose answer was lost, sent again, meets itself.
+   * @throws LitestreamError REPLICA_IN_USE if it is another's
+   */
   async #ownOrInUse(content: LeaseContent, signal: AbortSignal | undefined): Promise<{ readonly identity: string }> {
     const found = await this.#parts.store.get(writerLeaseKey, signal);
     if (found !== undefined && Buffer.compare(found.bytes, formatLease(content)) === 0) return found;

@@ -3,8 +3,6 @@ import { LitestreamError } from "@litestream/core";
 import type { Config, DatabaseConfig } from "./config/config.ts";
 import { ControlServer } from "./control/server.ts";
 import { DirectoryWatch } from "./directory/directory-watch.ts";
-import { databaseIn } from "./directory/place.ts";
-import { scanDirectory } from "./directory/scan.ts";
 import { ExecutedApp } from "./exec.ts";
 import type { Log } from "./log/log.ts";
 import { type Observability, startObservability } from "./observability.ts";
@@ -181,14 +179,4 @@ export class Replicator implements Running {
     this.#registered.add(database.path);
     return database;
   }
-}
-
-/** Every database that a configuration has now, those of its folders too. */
-export function databasesOf(config: Config): DatabaseConfig[] {
-  return [
-    ...config.databases,
-    ...config.directories.flatMap((directory) =>
-      [...scanDirectory(directory).candidates.keys()].map((path) => databaseIn(directory, path)),
-    ),
-  ];
 }

@@ -1,9 +1,9 @@
 import { defineCommand } from "citty";
 import { defaultConfigPath } from "../config/config.ts";
+import { databasesOf } from "../config/find-database.ts";
 import { configFlags } from "../flags.ts";
 import { type Command, type CommandHelp, invoke } from "../invoke.ts";
 import { printJson, printTable } from "../listing.ts";
-import { databasesOf } from "../replicator.ts";
 import { UsageError } from "../usage-error.ts";
 
 const flags = {

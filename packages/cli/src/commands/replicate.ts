@@ -8,6 +8,7 @@ import {
   defaultConfigPath,
   type ReplicaConfig,
 } from "../config/config.ts";
+import { databasesOf } from "../config/find-database.ts";
 import { configFlags } from "../flags.ts";
 import { Interrupt, signalExitCode } from "../interrupt.ts";
 import { type Command, type CommandHelp, invoke } from "../invoke.ts";
@@ -18,7 +19,7 @@ import { printError, printOut } from "../output.ts";
 import { expandPath } from "../paths.ts";
 import { checkPlaces, placeOf } from "../places.ts";
 import { restoreIfMissing } from "../prepare-database.ts";
-import { databasesOf, Replicator } from "../replicator.ts";
+import { Replicator } from "../replicator.ts";
 import { isUrl, parseReplica } from "../replica-url.ts";
 import { describeError } from "../report.ts";
 import { replicateOnce } from "../run-once.ts";

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { databaseIn } from "../directory/place.ts";
+import { scanDirectory } from "../directory/scan.ts";
 import { canonicalPath, isWithin } from "../paths.ts";
 import type { Config, DatabaseConfig } from "./config.ts";
 
@@ -17,4 +18,14 @@ export function findDatabase(config: Config, path: string): DatabaseConfig | und
     return databaseIn({ ...directory, dir: folder }, place);
   }
   return undefined;
+}
+
+/** Every database that a configuration has now, those of its folders too. */
+export function databasesOf(config: Config): DatabaseConfig[] {
+  return [
+    ...config.databases,
+    ...config.directories.flatMap((directory) =>
+      [...scanDirectory(directory).candidates.keys()].map((path) => databaseIn(directory, path)),
+    ),
+  ];
 }

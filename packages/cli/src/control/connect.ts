@@ -1,9 +1,8 @@
 import { statSync } from "node:fs";
 import { type Config, type DatabaseConfig, defaultConfigPath, defaultSocketPath } from "../config/config.ts";
-import { findDatabase } from "../config/find-database.ts";
+import { databasesOf, findDatabase } from "../config/find-database.ts";
 import { didYouMean } from "../nearest.ts";
 import { expandPath } from "../paths.ts";
-import { databasesOf } from "../replicator.ts";
 import { UsageError } from "../usage-error.ts";
 import { type ControlClient, isAlive } from "./client.ts";
 import { configFlags } from "../flags.ts";

@@ -1,12 +1,15 @@
-import { describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { LitestreamError } from "@litestream/core";
 import { type Config, defaultConfigPath } from "../../src/config/config.ts";
 import { parseConfig, readConfigFile } from "../../src/config/config-file.ts";
+import { forgetSecrets } from "../../src/secrets.ts";
 
 const name = "litestream.yml";
+
+afterEach(forgetSecrets);
 
 function parse(text: string, env: Record<string, string> | undefined = {}): Config {
   return parseConfig(text, name, env);

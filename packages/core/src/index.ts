@@ -38,6 +38,8 @@ export {
   type RestoreResult,
   type WalRestoreResult,
 } from "./restore/restore.ts";
+export { follow, type FollowEvent, type FollowOptions, formatFollowedState } from "./restore/follow.ts";
+export type { FollowedLtx, FollowedState, FollowedWal } from "./restore/follow-state.ts";
 export type { AnyPlan, LtxLayoutPlan, WalLayoutPlan } from "./restore/any-plan.ts";
 export type { RestorePlan } from "./restore/plan.ts";
 export { snapshotIndexAt, snapshotIndexByIndex, walIndexAt } from "./restore/index-at.ts";

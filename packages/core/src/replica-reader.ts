@@ -25,11 +25,11 @@ export interface ReplicaReader {
    */
   snapshotReader(generation: Generation, index: WalIndex): AsyncIterable<Uint8Array>;
   /**
-   * The bytes of one WAL from its header on, uncompressed; all segments of it in turn. Where `.wal` and `.wal.lz4` both
-   * exist the former wins.
+   * The bytes of one WAL from its header, or `fromOffset`, on, uncompressed; all segments of it in turn. Where `.wal`
+   * and `.wal.lz4` both exist the former wins.
    * @throws LitestreamError OBJECT_MISSING, FORMAT_INVALID or BACKUP_DAMAGED, at the latest while it is read.
    */
-  walReader(generation: Generation, index: WalIndex): AsyncIterable<Uint8Array>;
+  walReader(generation: Generation, index: WalIndex, fromOffset?: number): AsyncIterable<Uint8Array>;
   /** Of a replica that may have our side files; what they say is of help, and never needed. */
   readonly sideFiles?: SideFiles;
   /** Of a replica that may be one of Litestream 0.5, or have become one. */

@@ -22,6 +22,7 @@ import { type Command, type CommandHelp, invoke } from "../invoke.ts";
 import { newestReplica } from "../newest-replica.ts";
 import { oneLine, printError, printOut } from "../output.ts";
 import { parseProgressMode, Progress, type ProgressMode } from "../progress.ts";
+import { followFlags, followTo, parseFollow } from "../restore-follow.ts";
 import { parseRestorePoint, pointFlags } from "../restore-point.ts";
 import { type RestoreTarget, findRestoreTarget } from "../restore-target.ts";
 import { formatBytes } from "../size.ts";
@@ -52,6 +53,7 @@ const flags = {
     description: "Does nothing, with exit code 0, if there is no backup.",
   },
   "dry-run": { type: "boolean", description: "Prints what would be restored and from which files; writes nothing." },
+  ...followFlags,
   force: {
     type: "boolean",
     description:
@@ -102,6 +104,7 @@ function commandOf(words: readonly string[]) {
         outputPath: args.o,
         replicaName: args.replica,
       });
+      const following = parseFollow(args);
       const forceHint = `litestream restore -force ${words.map(shellWord).join(" ")}`;
       const wishes: Wishes = {
         point: { ...parseRestorePoint(args), force: args.force === true, forceHint },
@@ -118,7 +121,8 @@ function commandOf(words: readonly string[]) {
       }
       using interrupt = new Interrupt();
       try {
-        await restoreTo(target, wishes, interrupt.signal);
+        if (following !== undefined) await followTo(target, { ...wishes, ...following }, interrupt.signal);
+        else await restoreTo(target, wishes, interrupt.signal);
       } catch (error) {
         if (interrupt.received !== undefined && isLitestreamError(error, "ABORTED")) {
           say(`${interrupt.received} received: nothing was restored, and nothing left behind`);
@@ -345,6 +349,10 @@ const help: CommandHelp = {
     {
       purpose: "Restore the state before a mistake.",
       command: "litestream restore -timestamp 2026-01-31T12:00:00Z -o /data/app.db /backups/app",
+    },
+    {
+      purpose: "Keep a copy up to date, for others to read.",
+      command: "litestream restore -f -o /data/standby.db /backups/app",
     },
     {
       purpose: "Restore a configured database to where it belongs.",

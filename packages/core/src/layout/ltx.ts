@@ -161,6 +161,22 @@ export function planLtx(
   return obstacle("gap", usable, { txid: claimedTxid }, missing);
 }
 
+/**
+ * The files that lead from a state to the highest transaction of any name, each applied over all before it; undefined
+ * where no chain of files does.
+ */
+export function ltxFilesSince(entries: readonly LtxInfo[], since: Txid): readonly LtxInfo[] | undefined {
+  const later = entries.filter(({ maxTxid }) => maxTxid > since);
+  const usable = later.filter((info) => isUsable(info, new Set()));
+  const files = furthest(
+    usable.toSorted((a, b) => compareTxids(a.minTxid, b.minTxid)),
+    since,
+  );
+  const [first] = later;
+  const claimed = first === undefined ? since : highestTxid(later, first.maxTxid);
+  return (files.at(-1)?.maxTxid ?? since) === claimed ? files : undefined;
+}
+
 /** All states that can be restored from the files that are not excluded, earliest first. */
 export function ltxStates(entries: readonly LtxInfo[], exclude: ReadonlySet<string> = new Set()): LtxState[] {
   const states: LtxState[] = [];
@@ -206,9 +222,9 @@ function highestTxid(entries: readonly LtxInfo[], start: Txid): Txid {
 }
 
 /** The chain of files that goes as far as any does. @param byFirst files in the order of their first transaction */
-function furthest(byFirst: readonly LtxInfo[]): LtxInfo[] {
+function furthest(byFirst: readonly LtxInfo[], since: bigint = 0n): LtxInfo[] {
   const chain: LtxInfo[] = [];
-  let reached = 0n;
+  let reached = since;
   let best: LtxInfo | undefined;
   for (let at = 0; ;) {
     for (let info = byFirst[at]; info !== undefined && info.minTxid <= reached + 1n; info = byFirst[++at]) {

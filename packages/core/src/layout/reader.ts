@@ -105,14 +105,18 @@ export class StoreReplicaReader implements ReplicaReader {
     yield* this.#readCompressed(snapshotKey(generation, index, true));
   }
 
-  async *walReader(generation: Generation, index: WalIndex): AsyncGenerator<Uint8Array, void, undefined> {
+  async *walReader(
+    generation: Generation,
+    index: WalIndex,
+    fromOffset: number = 0,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     // A WAL changes its name when it is compressed: one that vanished between listing and opening is looked up again.
     for (let attempt = 0; ; attempt++) {
       const known = attempt === 0 ? this.#sealedWals.get(walIdentity(generation, index)) : undefined;
       const wals = known ?? (await this.#listWal(generation, index));
       let begun = false;
       try {
-        for await (const chunk of this.#readWal(generation, index, wals)) {
+        for await (const chunk of this.#readWal(generation, index, wals, fromOffset)) {
           begun = true;
           yield chunk;
         }
@@ -130,24 +134,39 @@ export class StoreReplicaReader implements ReplicaReader {
     return () => void this.#readListeners.delete(listener);
   };
 
-  #readWal(generation: Generation, index: WalIndex, wals: readonly StoredWal[]): AsyncIterable<Uint8Array> {
+  #readWal(
+    generation: Generation,
+    index: WalIndex,
+    wals: readonly StoredWal[],
+    fromOffset: number,
+  ): AsyncIterable<Uint8Array> {
     const forms: StoredForm[] = wals
       .filter(({ isSegment }) => !isSegment)
       .toSorted((a, b) => Number(a.info.compressed) - Number(b.info.compressed))
-      .map((wal) => ({ path: this.#pathOf(wal.info.path), content: this.#readObject(wal) }));
+      .map((wal) => ({ path: this.#pathOf(wal.info.path), content: this.#readObject(wal, fromOffset) }));
     const segments = wals.filter(({ isSegment }) => isSegment);
     const [firstSegment] = segments;
-    if (firstSegment !== undefined)
-      forms.push({ path: this.#pathOf(firstSegment.info.path), content: this.#readSegments(segments) });
+    if (firstSegment !== undefined) {
+      forms.push({ path: this.#pathOf(firstSegment.info.path), content: this.#readSegments(segments, fromOffset) });
+    }
     const [only] = forms;
     if (only === undefined) throw this.#walMissing(generation, index);
     return forms.length === 1 ? only.content : agreeing(forms);
   }
 
   /** Segments in turn, each of which must begin where the one before ended. */
-  async *#readSegments(segments: readonly StoredWal[]): AsyncGenerator<Uint8Array, void, undefined> {
-    let offset = 0;
-    for (const segment of segments.toSorted((a, b) => a.info.offset - b.info.offset)) {
+  async *#readSegments(
+    segments: readonly StoredWal[],
+    fromOffset: number,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const inOrder = segments.toSorted((a, b) => a.info.offset - b.info.offset);
+    const firstNeeded = Math.max(
+      0,
+      inOrder.findLastIndex(({ info }) => info.offset <= fromOffset),
+    );
+    // Those before are not looked at.
+    let offset = firstNeeded === 0 ? 0 : (inOrder[firstNeeded]?.info.offset ?? 0);
+    for (const segment of inOrder.slice(firstNeeded)) {
       if (segment.info.offset !== offset) {
         const { generation, index } = segment.info;
         const path = this.#pathOf(segment.info.path);
@@ -165,19 +184,23 @@ export class StoreReplicaReader implements ReplicaReader {
           hint: "Restore from another replica, or another generation with -generation.",
         });
       }
-      for await (const chunk of this.#readObject(segment)) {
-        yield chunk;
+      for await (const chunk of this.#readObject(segment, 0)) {
+        const skippedBytes = Math.max(0, fromOffset - offset);
         offset += chunk.byteLength;
+        if (skippedBytes < chunk.byteLength) yield chunk.subarray(skippedBytes);
       }
     }
   }
 
-  #readObject(wal: StoredWal): AsyncIterable<Uint8Array> {
-    return wal.info.compressed ? this.#readCompressed(wal.info.path) : this.#read(wal.info.path);
+  #readObject({ info }: StoredWal, fromOffset: number): AsyncIterable<Uint8Array> {
+    if (!info.compressed) return this.#read(info.path, fromOffset);
+    const content = this.#readCompressed(info.path);
+    return fromOffset === 0 ? content : skipping(content, fromOffset);
   }
 
-  async *#read(key: string): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of this.#store.read(key, this.#signal === undefined ? {} : { signal: this.#signal })) {
+  async *#read(key: string, offset: number = 0): AsyncGenerator<Uint8Array, void, undefined> {
+    const signal = this.#signal;
+    for await (const chunk of this.#store.read(key, { offset, ...(signal !== undefined && { signal }) })) {
       for (const listener of this.#readListeners) listener(chunk.byteLength);
       yield chunk;
     }
@@ -207,6 +230,18 @@ export class StoreReplicaReader implements ReplicaReader {
 
   #pathOf(key: string): string {
     return `${this.location}/${key}`;
+  }
+}
+
+async function* skipping(
+  content: AsyncIterable<Uint8Array>,
+  sizeBytes: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let skippedBytes = 0;
+  for await (const chunk of content) {
+    const skip = Math.min(sizeBytes - skippedBytes, chunk.byteLength);
+    skippedBytes += skip;
+    if (skip < chunk.byteLength) yield chunk.subarray(skip);
   }
 }
 

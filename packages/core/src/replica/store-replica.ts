@@ -267,8 +267,8 @@ export class StoreReplica implements Replica<WalSource> {
     return this.#reader.snapshotReader(generation, index);
   }
 
-  walReader(generation: Generation, index: WalIndex): AsyncIterable<Uint8Array> {
-    return this.#reader.walReader(generation, index);
+  walReader(generation: Generation, index: WalIndex, fromOffset?: number): AsyncIterable<Uint8Array> {
+    return this.#reader.walReader(generation, index, fromOffset);
   }
 
   get sideFiles(): SideFiles {

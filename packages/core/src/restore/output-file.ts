@@ -199,7 +199,7 @@ export class OutputFile {
   }
 }
 
-function outputError(error: unknown, path: string): LitestreamError {
+export function outputError(error: unknown, path: string): LitestreamError {
   if (error instanceof LitestreamError) return error;
   const hint = systemHint(error);
   return new LitestreamError("OUTPUT_UNAVAILABLE", `cannot write the output ${path}: ${errorMessage(error)}`, {

@@ -156,6 +156,11 @@ export function choosePlan(
   throw noSuchPoint(view, target, noPoint);
 }
 
+/** The generation that was updated last; undefined where there is none. */
+export function newestGeneration(listing: ReplicaListing): Generation | undefined {
+  return generationSpans(listing)[0]?.name;
+}
+
 /** When anything of the generations was last written: nanoseconds since 1970. */
 export function newestUpdateNs(listing: ReplicaListing): bigint {
   return generationSpans(listing)[0]?.span.lastNs ?? 0n;

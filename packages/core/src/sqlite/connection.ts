@@ -121,7 +121,16 @@ export class Connection {
 
   /** Moves what readers allow from the WAL into the database file; waits for nobody. */
   checkpointPassive(): CheckpointResult {
-    const row = this.#get("PRAGMA wal_checkpoint(PASSIVE)", "checkpoint");
+    return this.#checkpoint("PASSIVE");
+  }
+
+  /** As `checkpointPassive`, and empties the WAL if that moved everything and nobody reads from it. */
+  checkpointTruncate(): CheckpointResult {
+    return this.#checkpoint("TRUNCATE");
+  }
+
+  #checkpoint(mode: "PASSIVE" | "TRUNCATE"): CheckpointResult {
+    const row = this.#get(`PRAGMA wal_checkpoint(${mode})`, "checkpoint");
     const [busy, log, checkpointed] = [Number(row["busy"]), Number(row["log"]), Number(row["checkpointed"])];
     return {
       complete: busy === 0 && log >= 0 && log === checkpointed,

@@ -6,7 +6,7 @@
  * everyone who needs it, and closed only when nobody in this process has it open any more; the caller closes its
  * connections first. The -wal file carries no locks: whoever likes may open and close that one.
  */
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, statSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, statSync, writeSync } from "node:fs";
 import { errorMessage, LitestreamError, systemErrorCode } from "../errors.ts";
 import { systemHint } from "../system-hint.ts";
 import { faultPoint } from "../fault-point.ts";
@@ -29,6 +29,8 @@ const pollsPerShmLook = 8;
 /** Tries for one consistent reading of the wal-index; a writer's change takes well below a microsecond. */
 const walIndexReadsMax = 100;
 
+type Access = "r" | "r+";
+
 /** What tells a file from every other one that exists. */
 interface FileIdentity {
   readonly dev: bigint;
@@ -37,6 +39,7 @@ interface FileIdentity {
 
 interface SharedDescriptor {
   readonly fd: number;
+  readonly access: Access;
   readonly identity: FileIdentity;
   users: number;
 }
@@ -49,14 +52,16 @@ class DescriptorUse {
   readonly #shared: SharedDescriptor;
   #released = false;
 
-  constructor(path: string) {
+  constructor(path: string, access: Access = "r") {
     let shared = sharedDescriptors.get(keyOf(statSync(path, { bigint: true })));
     if (shared === undefined) {
-      const fd = openSync(path, "r");
+      const fd = openSync(path, access);
       const { dev, ino } = fstatSync(fd, { bigint: true });
       // The file was replaced between the two calls by one that is open already: that descriptor must not be closed.
-      shared = sharedDescriptors.get(keyOf({ dev, ino })) ?? { fd, identity: { dev, ino }, users: 0 };
+      shared = sharedDescriptors.get(keyOf({ dev, ino })) ?? { fd, access, identity: { dev, ino }, users: 0 };
     }
+    // A second descriptor could not be closed while the first is in use.
+    if (shared.access !== access) throw otherUse(path);
     shared.users += 1;
     sharedDescriptors.set(keyOf(shared.identity), shared);
     this.#shared = shared;
@@ -81,6 +86,13 @@ class DescriptorUse {
     sharedDescriptors.delete(keyOf(this.#shared.identity));
     closeSync(this.fd);
   }
+}
+
+function otherUse(path: string): LitestreamError {
+  return new LitestreamError("DATABASE_IN_USE", `${path} is used by this process for something else`, {
+    path,
+    hint: "A database is either replicated or followed by a process.",
+  });
 }
 
 function keyOf({ dev, ino }: FileIdentity): string {
@@ -178,9 +190,37 @@ export class DbFile {
     }
   }
 
-  /** Opens the wal-index. To be called once a connection of this process has read the database, which creates it. */
-  openWalIndex(): void {
-    this.#shm ??= new DescriptorUse(`${this.realPath}-shm`);
+  /**
+   * Opens the wal-index. To be called once a connection of this process has read the database, which creates it.
+   * @param access `r+` for who publishes frames by itself
+   */
+  openWalIndex(access: Access = "r"): void {
+    this.#shm ??= new DescriptorUse(`${this.realPath}-shm`, access);
+  }
+
+  /** Reads of the wal-index as it is, while nobody can change what is read. Fewer bytes at the end of the file. */
+  readWalIndexAt(buffer: Uint8Array, offset: number): number {
+    return this.#ofWalIndex("read", (fd) => readSync(fd, buffer, 0, buffer.byteLength, offset));
+  }
+
+  /** For who holds the write lock. Others have the file in their memory: they see what is written at once. */
+  writeWalIndexAt(bytes: Uint8Array, offset: number): void {
+    this.#ofWalIndex("write", (fd) => {
+      faultPoint(() => ({ kind: "file", operation: "write", path: `${this.realPath}-shm`, offset, bytes }));
+      for (let written = 0; written < bytes.byteLength;) {
+        written += writeSync(fd, bytes, written, bytes.byteLength - written, offset + written);
+      }
+    });
+  }
+
+  #ofWalIndex<T>(operation: string, work: (fd: number) => T): T {
+    const shm = this.#shm;
+    if (shm === undefined) throw new Error("the wal-index is used before it was opened");
+    try {
+      return work(shm.fd);
+    } catch (error) {
+      throw databaseError(error, operation, `${this.realPath}-shm`);
+    }
   }
 
   /**

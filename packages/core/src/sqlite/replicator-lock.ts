@@ -2,14 +2,15 @@ import { Database } from "bun:sqlite";
 import { errorMessage, LitestreamError } from "../errors.ts";
 
 /**
- * Held while a database is replicated, so that a second replicator is refused: an exclusive lock on a small SQLite
- * file. The kernel frees it with the process, however that ends; a pid in a file would prove nothing.
+ * Held while a database is replicated, or a copy follows a replica, so that a second process is refused: an exclusive
+ * lock on a small SQLite file. The kernel frees it with the process, however that ends; a pid in a file would prove
+ * nothing.
  */
 export class ReplicatorLock {
   readonly #db: Database;
 
-  /** @throws LitestreamError DATABASE_IN_USE when another process replicates the database. */
-  constructor(lockPath: string, dbPath: string) {
+  /** @throws LitestreamError DATABASE_IN_USE when another process holds it. */
+  constructor(lockPath: string, dbPath: string, use: "replicated" | "followed" = "replicated") {
     let db: Database | undefined;
     try {
       db = new Database(lockPath, { readwrite: true, create: true });
@@ -26,9 +27,12 @@ export class ReplicatorLock {
           cause: error,
         });
       }
-      throw new LitestreamError("DATABASE_IN_USE", `${dbPath} is already replicated by another process`, {
+      throw new LitestreamError("DATABASE_IN_USE", `${dbPath} is already ${use} by another process`, {
         path: dbPath,
-        hint: "Stop the other replicator first; one database has one replicator, with as many replicas as you like.",
+        hint:
+          use === "replicated"
+            ? "Stop the other replicator first; one database has one replicator, with as many replicas as you like."
+            : "Stop the other process first, or follow into another copy.",
         cause: error,
       });
     }

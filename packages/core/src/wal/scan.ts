@@ -28,6 +28,8 @@ export interface WalScan {
  * Reads a WAL and verifies its header, salts and running checksum.
  * @param onFrame called for each frame that was verified, with the page; valid during the call
  * @param untilOffset where to stop, at the end of a frame
+ * @param from the end of a commit that was verified before: then `content` is the header and, right behind it, the WAL
+ * from there on; the commit found has 0 pages where there is no later one
  * @throws LitestreamError FORMAT_INVALID for a header that is none
  */
 export async function scanWal(
@@ -35,6 +37,7 @@ export async function scanWal(
   path: string,
   onFrame?: (frame: WalFrame, page: Uint8Array) => void,
   untilOffset: number = Infinity,
+  from?: WalChainEnd,
 ): Promise<WalScan> {
   const reader = new ChunkReader(content);
   let buffer = new Uint8Array(0);
@@ -43,7 +46,7 @@ export async function scanWal(
     const headerSizeBytes = await reader.readInto(headerBytes);
     if (headerSizeBytes < walHeaderSizeBytes) return withoutHeader(headerSizeBytes);
     const header = parseWalHeader(headerBytes, path);
-    const chain = new WalChain(header);
+    const chain = from === undefined ? new WalChain(header) : new WalChain(header, from);
     const frameSize = frameSizeBytes(header.pageSize);
     buffer = new Uint8Array(Math.max(1, Math.floor(scanSizeBytes / frameSize)) * frameSize);
     let stop: WalStop = "end";
@@ -64,7 +67,7 @@ export async function scanWal(
     if (stop !== "end") await reader.skip(Infinity);
     return {
       header,
-      sizeBytes: reader.offset,
+      sizeBytes: reader.offset + (from === undefined ? 0 : from.offset - walHeaderSizeBytes),
       endOffset: chain.end.offset,
       commit: chain.commit,
       stop,

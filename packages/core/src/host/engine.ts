@@ -250,8 +250,11 @@ export class Engine implements DatabaseEngine {
   }
 
   /** Nothing is done, and nothing is allocated, for a database in which nothing happened. */
-  #onPoll(): void {
-    if (this.#captureFails || !this.#areReplicasStarted || this.#db.needsSync()) this.#onChange();
+  #onPoll(): boolean {
+    const isNew = this.#db.needsSync();
+    if (isNew || this.#captureFails || !this.#areReplicasStarted) this.#onChange();
+    // What cannot be captured is tried again with the next event or poll.
+    return isNew && !this.#captureFails && this.#db.isOpen;
   }
 
   #capture(): void {

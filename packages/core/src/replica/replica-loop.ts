@@ -1,7 +1,9 @@
 import type { EmitEvent } from "../events.ts";
 
-/** Least time between two syncs where none is set: commits that come closer together share one. */
+/** Least time from one sync to the next where none is set: commits that come closer together share one. */
 const coalesceMs = 10;
+/** Least time between two syncs that take longer than that: others need the disk too. */
+const restMs = 1;
 const backOffFirstMs = 100;
 const backOffMaxMs = 30_000;
 
@@ -54,10 +56,11 @@ export class ReplicaLoop {
         continue;
       }
       this.#isDirty = false;
+      const beganAtMs = performance.now();
       try {
         await this.#sync(signal);
         backOffMs = 0;
-        await this.#rest(this.#intervalMs);
+        await this.#rest(Math.max(restMs, beganAtMs + this.#intervalMs - performance.now()));
       } catch (error) {
         if (signal.aborted) return;
         this.#isDirty = true;

@@ -1,8 +1,9 @@
 /**
  * `npm run distributions`: end-to-end tests, written for the checkout, against each way in which the command is
- * distributed. Names of them as arguments choose; `--short` runs a part of the tests.
+ * distributed. Names of them as arguments choose; `--short` runs a part of the tests. When all of them have run to the
+ * end, docs/install.md is told.
  */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -76,6 +77,7 @@ if (import.meta.main) {
   });
   const chosen = distributionNames.filter((name) => positionals.length === 0 || positionals.includes(name));
   if (chosen.length === 0) throw new Error(`a distribution is one of: ${distributionNames.join(", ")}`);
+  const rows: string[] = [];
   for (const name of chosen) {
     const obstacle = obstacleTo(name);
     if (obstacle !== undefined) {
@@ -86,6 +88,18 @@ if (import.meta.main) {
     const { passed, tests, said } = await tryDistribution(name, values.short ? "short" : "long");
     const seconds = ((performance.now() - begunMs) / 1000).toFixed(0);
     console.log(passed ? `${name}: ${tests} tests passed (${seconds} s)` : `${said}\n${name}: FAILED`);
+    rows.push(`| ${name} | ${tests} | ${passed ? "passed" : "**failed**"} | ${seconds} s |`);
     if (!passed) process.exitCode = 1;
   }
+  if (!values.short && rows.length === distributionNames.length) await record(rows);
+}
+
+/** Puts the table into the page, between its two marks. */
+async function record(rows: readonly string[]): Promise<void> {
+  const path = join(root, "docs/install.md");
+  const [begin, end] = ["<!-- distributions: begin -->", "<!-- distributions: end -->"];
+  const day = new Date().toISOString().slice(0, 10);
+  const table = `${begin}\n\n| ${day} | tests | | |\n| --- | --: | --- | --: |\n${rows.join("\n")}\n\n${end}`;
+  const page = await readFile(path, "utf8");
+  await writeFile(path, page.slice(0, page.indexOf(begin)) + table + page.slice(page.indexOf(end) + end.length));
 }

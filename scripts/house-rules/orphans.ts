@@ -25,16 +25,22 @@ const entries = [
   "scripts/distribution/build-command.ts",
   "scripts/distribution/container-tree.ts",
   "scripts/distribution/executable.ts",
+  "scripts/distribution/measure.ts",
   "scripts/distribution/pack.ts",
+  "scripts/distribution/release.ts",
   "scripts/distribution/try.ts",
   "scripts/test.ts",
   "scripts/unit-tests.ts",
+  "scripts/walk.ts",
 ];
 
 /** TypeScript files that nothing leads to: no entry point, and for what is not in a package's src, no test either. */
 export function findOrphans(files: readonly SourceFile[]): string[] {
   const sources = files.filter(isTypeScript);
-  const fromEntries = reach(sources, (path) => entries.includes(path) || /^bench\/src\/[^/]+\.ts$/.test(path));
+  const fromEntries = reach(
+    sources,
+    (path) => entries.includes(path) || /^(?:bench\/src\/[^/]+|examples\/.*)\.ts$/.test(path),
+  );
   const fromTests = reach(sources, (path) => path.endsWith(".test.ts"));
   return sources.flatMap(({ path }) => {
     if (fromEntries.has(path)) return [];

@@ -95,5 +95,5 @@ export function resolveReference(file: SourceFile, specifier: string): string {
 
 /** The folder of the package a file belongs to, such as `packages/core`; empty for the root's own files. */
 export function packageFolderOf(path: string): string {
-  return /^(?:packages\/[^/]+|e2e|bench|scripts)(?=\/)/.exec(path)?.[0] ?? "";
+  return /^(?:packages\/[^/]+|e2e|bench|examples|scripts)(?=\/)/.exec(path)?.[0] ?? "";
 }

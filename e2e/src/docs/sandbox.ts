@@ -1,0 +1,173 @@
+/**
+ * A machine as the pages assume one, in a folder: /data/app.db with its replica in /backups/app, a configuration, and a
+ * checkout to stand in. Commands of the pages run here as they are written; only what is absolute is moved below the
+ * folder.
+ */
+import { Database } from "bun:sqlite";
+import { chmodSync, copyFileSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { spawnWriter, tempFolder, type TempFolder } from "@litestream/testkit";
+import { commandEnvironment, commandLine, type Outcome, run } from "../command.ts";
+import { root } from "./markdown.ts";
+
+const transactions = 30;
+/** Folders at the root of a machine that the pages name. */
+const absolute = /(?<![\w.-])\/(data|backups|mnt|srv|etc|var|run|tmp|usr)(?![\w-])/g;
+const inCheckout = ["contrib", "docs", "examples", "package.json", "packages", "scripts"];
+
+export class Sandbox implements AsyncDisposable {
+  readonly #folder: TempFolder;
+  /** When the replica in it was written, as `-timestamp` takes it. */
+  readonly #time: string;
+  readonly #generation: string;
+  #replicators: Bun.Subprocess<"ignore", "ignore", "pipe">[] = [];
+
+  private constructor(folder: TempFolder, time: string, generation: string) {
+    this.#folder = folder;
+    this.#time = time;
+    this.#generation = generation;
+  }
+
+  static async create(): Promise<Sandbox> {
+    const folder = await tempFolder();
+    for (const path of ["data", "backups", "mnt/offsite", "etc", "var", "run", "tmp", "usr/local/bin", "home", "bin"]) {
+      mkdirSync(folder.join(path), { recursive: true });
+    }
+    const [database, replica, home] = [folder.join("data/app.db"), folder.join("backups/app"), folder.join("home")];
+    {
+      await using writer = await spawnWriter({ path: database, seed: 1, transactions });
+      await writer.waitUntilDone();
+    }
+    {
+      using db = new Database(database);
+      db.run("CREATE TABLE events (id INTEGER PRIMARY KEY, at TEXT NOT NULL)");
+      db.run("INSERT INTO events (at) VALUES (datetime())");
+    }
+    writeFileSync(
+      folder.join("etc/litestream.yml"),
+      JSON.stringify({
+        dbs: [
+          { path: database, replicas: [{ path: replica }, { name: "offsite", path: folder.join("mnt/offsite/app") }] },
+        ],
+      }),
+    );
+    await done(run([...commandLine, "replicate", "-once", "-config", folder.join("etc/litestream.yml")]));
+    const plan = await done(run([...commandLine, "restore", "-dry-run", "-json", "-o", folder.join("none"), replica]));
+    const { timestamp, generation } = JSON.parse(plan.stdout) as { timestamp: string; generation: string };
+
+    for (const name of inCheckout) symlinkSync(join(root, name), join(home, name));
+    copyFileSync(database, join(home, "app.db"));
+    cpSync(replica, join(home, "backup"), { recursive: true });
+    writeFileSync(join(home, "litestream.yml"), "dbs:\n  - path: app.db\n    replicas:\n      - path: backup\n");
+    writeFileSync(join(home, "app"), "#!/bin/sh\nexit 0\n");
+    const words = commandLine.map((word) => `'${word}'`).join(" ");
+    writeFileSync(folder.join("bin/litestream"), `#!/bin/sh\nexec ${words} "$@"\n`);
+    for (const path of [join(home, "app"), folder.join("bin/litestream")]) chmodSync(path, 0o755);
+    copyFileSync(folder.join("bin/litestream"), join(home, "litestream"));
+    chmodSync(join(home, "litestream"), 0o755);
+    symlinkSync(process.execPath, folder.join("bin/bun"));
+    return new Sandbox(folder, timestamp, generation);
+  }
+
+  path(...parts: string[]): string {
+    return this.#folder.join(...parts);
+  }
+
+  /** A line of a page, with what it names where that is here. */
+  translate(line: string): string {
+    return line
+      .replace(/\s+#\s.*$/, "")
+      .replaceAll(absolute, (_, name: string) => this.path(name))
+      .replaceAll(/\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, this.#time)
+      .replaceAll(/(?<=-generation[ =])[0-9a-f]{16}\b/g, this.#generation)
+      .replaceAll(/(?<=-index[ =])[0-9a-f]{8}\b/g, "00000000");
+  }
+
+  /** Runs a line of a page to its end; a replicator goes on until the sandbox is disposed of. */
+  async run(line: string): Promise<Outcome> {
+    const command = this.translate(line);
+    this.#prepare(command);
+    const isReplicator = /^(?:\.\/)?litestream replicate (?!.*-(?:once|exec))/.test(command);
+    return isReplicator ? await this.#replicate(command) : await this.#shell(command);
+  }
+
+  /** The replicators end, and say that they hold everything. */
+  async stopReplicators(): Promise<void> {
+    for (const child of this.#replicators.splice(0)) {
+      child.kill("SIGTERM");
+      const exitCode = await child.exited;
+      if (exitCode !== 0) throw new Error(`a replicator ended with exit code ${exitCode}`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#replicators) child.kill("SIGKILL");
+    await Promise.all(this.#replicators.map((child) => child.exited));
+    await this.#folder[Symbol.asyncDispose]();
+  }
+
+  /** Where a page restores a database, it was lost before. */
+  #prepare(command: string): void {
+    if (!/\blitestream restore\b/.test(command) || /-if-db-not-exists|-dry-run/.test(command)) return;
+    for (const word of command.split(/\s+/)) {
+      const path = word.startsWith("/") ? word : this.path("home", word);
+      if (!word.endsWith(".db")) continue;
+      for (const suffix of ["", "-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
+      rmSync(join(dirname(path), `.${basename(path)}-litestream`), { recursive: true, force: true });
+    }
+  }
+
+  async #replicate(command: string): Promise<Outcome> {
+    // A page that shows another way to start it means instead of the one before.
+    await this.stopReplicators();
+    const begunMs = performance.now();
+    const child = Bun.spawn(["bash", "-c", `exec ${command}`], {
+      cwd: this.path("home"),
+      env: this.#environment(),
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    this.#replicators.push(child);
+    let stderr = "";
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const read = async (): Promise<void> => {
+      for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+        stderr += text;
+        if (stderr.includes("is up to date at")) resolve(0);
+      }
+      resolve(await child.exited);
+    };
+    read().catch(() => resolve(1));
+    return {
+      exitCode: await promise,
+      stdout: "",
+      stderr,
+      durationMs: performance.now() - begunMs,
+      peakMemoryBytes: undefined,
+    };
+  }
+
+  async #shell(command: string): Promise<Outcome> {
+    const begunMs = performance.now();
+    const child = Bun.spawn(["bash", "-eu", "-o", "pipefail", "-c", command], {
+      cwd: this.path("home"),
+      env: this.#environment(),
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const [stdout, stderr, exitCode] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    return { exitCode, stdout, stderr, durationMs: performance.now() - begunMs, peakMemoryBytes: undefined };
+  }
+
+  #environment(): Record<string, string | undefined> {
+    return {
+      ...commandEnvironment(),
+      LITESTREAM_CONFIG: this.path("etc/litestream.yml"),
+      PATH: `${this.path("bin")}:${process.env["PATH"] ?? ""}`,
+    };
+  }
+}
+
+async function done(running: Promise<Outcome>): Promise<Outcome> {
+  const outcome = await running;
+  if (outcome.exitCode !== 0) throw new Error(`${outcome.stdout}${outcome.stderr}`);
+  return outcome;
+}

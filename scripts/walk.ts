@@ -119,8 +119,9 @@ class Walker {
     return { commands: this.#commands, rows: this.#rows };
   }
 
+  /** In order: the application first, then its replicator, which so has everything. */
   async #stop(): Promise<void> {
-    for (const child of this.#background.splice(0).reverse()) {
+    for (const child of this.#background.splice(0)) {
       child.kill("SIGTERM");
       const exitCode = await child.exited;
       if (exitCode !== 0) throw new Error(`a command that went on ended with exit code ${exitCode}`);

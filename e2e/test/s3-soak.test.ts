@@ -9,7 +9,14 @@ testWithMinio(
   "nothing is lost while the store misbehaves with one of five requests, goes away, and the replicator is killed",
   async (binary) => {
     console.log(`LITESTREAM_SOAK_SEED=${seed}`);
-    const report = await runS3Soak({ seed, durationMs: 6000, outageMs: 700, requestTimeoutMs: 300, binary });
+    const report = await runS3Soak({
+      seed,
+      durationMs: 6000,
+      outageMs: 700,
+      idleMs: 2000,
+      requestTimeoutMs: 300,
+      binary,
+    });
     console.log(JSON.stringify(report));
     // What was lost or unsound would have thrown.
     expect(report.restores).toBeGreaterThan(3);

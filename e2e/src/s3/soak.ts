@@ -4,7 +4,8 @@
  *
  *     npm run s3-soak -- [--minutes N] [--seed N]
  *
- * 30 minutes by default. Exits with 1 at the first thing that is not as promised.
+ * 30 minutes by default, and then a third of that in which nothing is written. Exits with 1 at the first thing that is
+ * not as promised.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -35,6 +36,8 @@ export interface S3SoakOptions {
   readonly durationMs: number;
   /** How long the store is away, each time. */
   readonly outageMs: number;
+  /** How long nothing is written at the end, and so nothing may be sent. */
+  readonly idleMs: number;
   /** What a connection costs that nobody answers. */
   readonly requestTimeoutMs: number;
   /** Of MinIO. */
@@ -125,7 +128,7 @@ class Soak implements AsyncDisposable {
   #newReplicating(): Replicating {
     const { proxy, folder } = this.#stage;
     return new Replicating({
-      litestream: { path: folder.join("app.db"), minCheckpointPageCount: 200 },
+      litestream: { path: folder.join("app.db") },
       replica: this.#replicaAt(proxy.endpoint),
     });
   }
@@ -173,6 +176,20 @@ class Soak implements AsyncDisposable {
     this.#catchUpMs.push(performance.now() - backAtMs);
   }
 
+  /** Once everything is sent, and until something is written again, there is not one request. */
+  async #idle(): Promise<void> {
+    const { proxy } = this.#stage;
+    const quietMs = this.#options.requestTimeoutMs * 2 + 2000;
+    for (let before = -1; before !== proxy.requestCount;) {
+      before = proxy.requestCount;
+      await Bun.sleep(quietMs);
+    }
+    const before = proxy.requestCount;
+    await Bun.sleep(this.#options.idleMs);
+    const sent = proxy.requestCount - before;
+    if (sent > 0) throw new Error(`${sent} requests were sent in ${this.#options.idleMs} ms in which nothing changed`);
+  }
+
   async #loseProcess(): Promise<void> {
     await this.#replicating.kill("SIGKILL");
     this.#ended.push(this.#replicating);
@@ -183,6 +200,7 @@ class Soak implements AsyncDisposable {
   async #end(): Promise<S3SoakReport> {
     const { server, proxy, folder, writer } = this.#stage;
     await writer.stop();
+    await this.#idle();
     this.#sampleMemory();
     clearInterval(this.#sampling);
     const { exitCode, stderr } = await this.#replicating.kill("SIGTERM");
@@ -231,7 +249,7 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }
 
-export function formatReport(report: S3SoakReport, { seed, durationMs, outageMs }: S3SoakOptions): string {
+export function formatReport(report: S3SoakReport, { seed, durationMs, outageMs, idleMs }: S3SoakOptions): string {
   const { memoryBytes, catchUpMs, generations } = report;
   const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
   const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
@@ -245,6 +263,7 @@ export function formatReport(report: S3SoakReport, { seed, durationMs, outageMs 
     ["restores, sound and with all that was reported", String(report.restores)],
     ["**lost**", "**0**"],
     [`caught up, after ${seconds(outageMs)} away`, catchUpMs.map(seconds).join(", ")],
+    [`requests in ${seconds(idleMs)} without a write`, "0"],
     ["generations", generations.join(", ")],
     ["resident, median of the first quarter", megabytes(memoryBytes.first)],
     ["resident, median of the last quarter", megabytes(memoryBytes.last)],
@@ -270,7 +289,8 @@ if (import.meta.main) {
   const durationMs = minutes * 60_000;
   const onRestore = (line: string): void => console.log(line);
   const outageMs = Math.min(60_000, durationMs / 15);
-  const options = { seed, durationMs, outageMs, requestTimeoutMs: 3000, binary, onRestore };
+  const idleMs = Math.min(600_000, durationMs / 3);
+  const options = { seed, durationMs, outageMs, idleMs, requestTimeoutMs: 3000, binary, onRestore };
   try {
     console.log(formatReport(await runS3Soak(options), options));
   } catch (error) {

@@ -67,6 +67,8 @@ export class SegmentsWriter implements LayoutWriter {
   #isPrepared = false;
   #written: Written | undefined;
   #pending: Pending | undefined;
+  /** Settles when the last side file of a WAL is stored, or could not be. */
+  #sideFile: Promise<void> = Promise.resolve();
   /** Of the WAL that was written last: what its side file will say. */
   #points: { readonly key: string; readonly points: WalPoint[]; isStored: boolean } | undefined;
 
@@ -92,7 +94,7 @@ export class SegmentsWriter implements LayoutWriter {
     const sizeHintBytes = this.#parts.dbSizeBytes() ?? 0;
     const key = snapshotKey(generation, index, true);
     const endKey = snapshotEndKey(generation, index);
-    await this.#noteUpload(key, sizeHintBytes, signal);
+    await this.#holdForUpload(key, sizeHintBytes, signal);
     return await putSnapshot(this.#store, { generation, index, key, endKey, content, endOf }, signal, {
       sizeHintBytes,
       beforeWrite: () => this.#hold(signal),
@@ -146,11 +148,10 @@ export class SegmentsWriter implements LayoutWriter {
       const key = segmentKey(generation, index, offset, true);
       const extended = nextSegment(chain, wal, this.#pending?.key === key ? this.#pending.endOffset : undefined);
       if (extended === undefined) throw new CannotGoOn(generation, "shadow wal damaged");
-      await this.#hold(signal);
       const endOffset = extended.end.offset;
-      this.#pending = { key, endOffset };
       const sizeHintBytes = endOffset - offset;
-      await this.#noteUpload(key, sizeHintBytes, signal);
+      await this.#holdForUpload(key, sizeHintBytes, signal);
+      this.#pending = { key, endOffset };
       await this.#store.put(key, compressLz4(readWal(wal, offset, endOffset)), signal, { sizeHintBytes });
       this.#pending = undefined;
       chain = extended;
@@ -160,7 +161,10 @@ export class SegmentsWriter implements LayoutWriter {
     return chain;
   }
 
-  /** One object for each WAL, when its end is known; a WAL's segments have times of their own until then. */
+  /**
+   * One object for each WAL, when its end is known; a WAL's segments have times of their own until then. It is sent
+   * while the next WAL is: nothing depends on it. @throws what the one before it failed with
+   */
   async noteEnd(
     { generation, index, header, timeMs, end, isSealed }: DurableEnd,
     signal: AbortSignal | undefined,
@@ -179,8 +183,12 @@ export class SegmentsWriter implements LayoutWriter {
       formatWalPoint(point, at === noted.points.length - 1 ? "sealed" : "replicated"),
     );
     const bytes = Buffer.concat([formatPointsHeader({ generation, index, salts, pageSize }), ...records]);
-    await this.#putSmall(key, bytes, signal);
     noted.isStored = true;
+    const before = this.#sideFile;
+    this.#sideFile = this.#putSmall(key, bytes, signal);
+    // Thrown by the next call, or never: what it would have said is lost.
+    this.#sideFile.catch(() => undefined);
+    await before;
   }
 
   /** Segments have their last form from the beginning. */
@@ -219,6 +227,7 @@ export class SegmentsWriter implements LayoutWriter {
 
   /** Lets another machine write. */
   async close(): Promise<void> {
+    await this.#sideFile.catch(() => undefined);
     await this.#parts.lease?.release();
   }
 
@@ -260,9 +269,10 @@ export class SegmentsWriter implements LayoutWriter {
     }
   }
 
-  /** Of what may be sent in parts. */
-  async #noteUpload(key: string, sizeBytes: number, signal: AbortSignal | undefined): Promise<void> {
-    if (sizeBytes > segmentSizeBytes) await this.#parts.lease?.noteUpload(key, signal);
+  /** Before what may be sent in parts. */
+  async #holdForUpload(key: string, sizeBytes: number, signal: AbortSignal | undefined): Promise<void> {
+    if (sizeBytes > segmentSizeBytes) this.#parts.lease?.noteUpload(key);
+    await this.#hold(signal);
   }
 
   async #putSmall(key: string, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {

@@ -48,6 +48,7 @@ export class WriterLease {
   readonly #parts: WriterLeaseParts;
   readonly #nowMs: () => number;
   #held: HeldLease | undefined;
+  #holding: Promise<"same" | "new"> | undefined;
   #isUnable = false;
   #isProven = false;
   /** With which it was taken last: where it is still there, nobody else came in between. */
@@ -65,11 +66,20 @@ export class WriterLease {
    * @returns `same` where nobody else can have written since the last call
    * @throws LitestreamError REPLICA_IN_USE, naming who writes it and since when
    */
-  async hold(signal: AbortSignal | undefined): Promise<"same" | "new"> {
+  hold(signal: AbortSignal | undefined): Promise<"same" | "new"> {
+    // Of two writes at a time one asks; the other would find what the first one wrote, and take it for another's.
+    this.#holding ??= this.#hold(signal).finally(() => {
+      this.#holding = undefined;
+    });
+    return this.#holding;
+  }
+
+  async #hold(signal: AbortSignal | undefined): Promise<"same" | "new"> {
     if (this.#isUnable) return "same";
     const held = this.#held;
     if (held === undefined) return await this.#take(signal);
-    if (held.content.expiresAtMs - this.#nowMs() > leftEnoughMs) return "same";
+    const holdsOn = held.content.expiresAtMs - this.#nowMs() > leftEnoughMs;
+    if (holdsOn && held.content.upload === this.#upload) return "same";
     return await this.#renew(held, signal);
   }
 
@@ -79,13 +89,11 @@ export class WriterLease {
   }
 
   /**
-   * Says that an upload in parts begins, so that whoever holds the lease next can end it. It is said until another one
-   * begins: an upload that came to its end is none any more.
+   * Says, from the next `hold` on, that an upload in parts begins, so that whoever takes the lease next can end it. It
+   * is said until another one begins: an upload that came to its end is none any more.
    */
-  async noteUpload(key: string, signal: AbortSignal | undefined): Promise<void> {
+  noteUpload(key: string): void {
     this.#upload = key;
-    const held = this.#held;
-    if (held !== undefined && held.content.upload !== key) await this.#renew(held, signal);
   }
 
   /** Lets others in at once. What keeps it from that is no harm: it expires. */

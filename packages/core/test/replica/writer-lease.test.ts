@@ -77,6 +77,16 @@ describe("WriterLease.hold", () => {
     });
   });
 
+  test("is renewed once for writes that come at the same time", async () => {
+    const scene = newScene();
+    const lease = scene.lease("one");
+    await lease.hold(undefined);
+    const { writes } = scene;
+    scene.nowMs += 20_000;
+    expect(await Promise.all([1, 2, 3].map(() => lease.hold(undefined)))).toEqual(["same", "same", "same"]);
+    expect(scene.writes).toBe(writes + 1);
+  });
+
   test("goes on after hours without a write, if nobody else came", async () => {
     const scene = newScene();
     const lease = scene.lease("one");
@@ -176,7 +186,8 @@ describe("WriterLease.hold", () => {
     const lease = scene.lease("one");
     await lease.hold(undefined);
     expect(lease.leftUpload).toBeUndefined();
-    await lease.noteUpload("generations/g/snapshots/0", undefined);
+    lease.noteUpload("generations/g/snapshots/0");
+    expect(await lease.hold(undefined)).toBe("same");
     const next = scene.lease("one");
     await next.hold(undefined);
     expect(next.leftUpload).toBe("generations/g/snapshots/0");

@@ -16,6 +16,8 @@ import { readWorkloadOptions, Workload } from "./workload.ts";
 export function committedPrefix(path: string): number {
   using database = openForReading(path);
   try {
+    // One state of it, also while others write.
+    database.run("BEGIN");
     const options = readWorkloadOptions(database);
     if (options !== undefined) return verifyMarkers(database, profileNamed(options.profile).tables).n;
     const tables = database.query<{ count: number }, []>("SELECT count(*) AS count FROM sqlite_schema").get();

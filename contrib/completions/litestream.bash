@@ -13,7 +13,7 @@ _litestream() {
   before=${before/#--/-}
   case $command in
     replicate) flags="-config -no-expand-env -exec -once -force-snapshot -enforce-retention -restore-if-db-not-exists -log-level -socket -trace -help" ;;
-    restore) flags="-config -no-expand-env -replica -generation -index -timestamp -txid -o -if-db-not-exists -if-replica-exists -dry-run -force -integrity-check -parallelism -progress -json -v -help" ;;
+    restore) flags="-config -no-expand-env -replica -generation -index -timestamp -txid -o -if-db-not-exists -if-replica-exists -dry-run -f -follow-interval -force -integrity-check -parallelism -progress -json -v -help" ;;
     verify) flags="-config -no-expand-env -replica -progress -json -help" ;;
     status) flags="-config -no-expand-env -socket -timeout -json -help" ;;
     sync) flags="-config -no-expand-env -socket -timeout -json -wait -help" ;;
@@ -51,6 +51,7 @@ _litestream() {
     restore:-timestamp) return ;;
     restore:-txid) return ;;
     restore:-o) files=1 ;;
+    restore:-follow-interval) return ;;
     restore:-integrity-check) values="quick full none" ;;
     restore:-parallelism) return ;;
     restore:-progress) values="auto always never" ;;

@@ -46,6 +46,8 @@ complete -c litestream -n "__fish_seen_subcommand_from restore" -s o -r -F -d 'W
 complete -c litestream -n "__fish_seen_subcommand_from restore" -o if-db-not-exists -d 'Does nothing, with exit code 0, if there is a database at the output path already'
 complete -c litestream -n "__fish_seen_subcommand_from restore" -o if-replica-exists -d 'Does nothing, with exit code 0, if there is no backup'
 complete -c litestream -n "__fish_seen_subcommand_from restore" -o dry-run -d 'Prints what would be restored and from which files'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -s f -d 'Follows'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o follow-interval -x -d 'With -f'
 complete -c litestream -n "__fish_seen_subcommand_from restore" -o force -d 'Where something is missing or damaged'
 complete -c litestream -n "__fish_seen_subcommand_from restore" -o integrity-check -x -a 'quick full none' -d 'SQLite\'s check of the result before it appears'
 complete -c litestream -n "__fish_seen_subcommand_from restore" -o parallelism -x -d 'How many threads may be at work'

@@ -48,7 +48,8 @@ function formatHelp(name: string, flags: ArgsDef, help: CommandHelp): string {
     const inverted = definition.type === "boolean" && definition.default === true;
     const valueHint = definition.type === "string" ? ` ${definition.valueHint ?? "VALUE"}` : "";
     lines.push(`\t-${inverted ? "no-" : ""}${flag}${valueHint}`);
-    for (const sentence of (definition.description ?? "").split("\n")) {
+    // A line of its own begins with a capital letter; any other goes on where the source broke it.
+    for (const sentence of (definition.description ?? "").split(/\n(?![a-z])/)) {
       for (const line of wrap(sentence, columnsMax - indentColumns)) lines.push(`\t    ${line}`);
     }
     lines.push("");

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { LitestreamError } from "@litestream/core";
 import type { Config, DatabaseConfig } from "./config/config.ts";
-import { ControlServer } from "./control/server.ts";
+import type { ControlServer } from "./control/server.ts";
 import { DirectoryWatch } from "./directory/directory-watch.ts";
-import { ExecutedApp } from "./exec.ts";
+import type { ExecutedApp } from "./exec.ts";
 import type { Log } from "./log/log.ts";
 import { type Observability, startObservability } from "./observability.ts";
 import { expandPath } from "./paths.ts";
@@ -69,10 +69,11 @@ export class Replicator implements Running {
     await Promise.all(this.#watches.map((watch) => watch.start()));
   }
 
-  execute(): ExecutedApp | undefined {
+  async execute(): Promise<ExecutedApp | undefined> {
     const { exec } = this.#config;
     if (exec === undefined) return undefined;
-    const app = new ExecutedApp(exec);
+    const { ExecutedApp: App } = await import("./exec.ts");
+    const app = new App(exec);
     this.#log.info(`started ${app.name}, process ${app.pid}`);
     return app;
   }
@@ -158,7 +159,8 @@ export class Replicator implements Running {
 
   async #listen(): Promise<void> {
     const { path, mode } = this.#config.socket;
-    this.#control = await ControlServer.listen({
+    const { ControlServer: Server } = await import("./control/server.ts");
+    this.#control = await Server.listen({
       path,
       mode,
       supervisor: this.#supervisor,

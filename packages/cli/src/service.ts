@@ -16,7 +16,7 @@ export interface Running {
   /** The configuration is to be read again. */
   reload(): Promise<void>;
   /** Starts the application, if there is one to run. */
-  execute(): ExecutedApp | undefined;
+  execute(): Promise<ExecutedApp | undefined>;
 }
 
 /** Not everything is replicated: the log names what. */
@@ -109,7 +109,7 @@ export class Service {
   async #start(): Promise<{ error: unknown } | { started: true }> {
     try {
       await this.#running.start();
-      this.#app = this.#running.execute();
+      this.#app = await this.#running.execute();
       return { started: true };
     } catch (error) {
       return { error };

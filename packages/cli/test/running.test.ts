@@ -1,10 +1,13 @@
 import { spawnConnection, spawnWriter, verifyWorkload, Workload } from "@litestream/testkit";
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Database } from "bun:sqlite";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { litestream, RunningCommand } from "./command.ts";
+
+// Each test runs several commands, and other work may hold the machine.
+setDefaultTimeout(60_000);
 
 let folder: string;
 let config: string;

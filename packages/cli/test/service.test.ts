@@ -16,7 +16,7 @@ describe("Service", () => {
       },
       closeNow: () => void calls.push("closeNow"),
       reload: async () => undefined,
-      execute: () => undefined,
+      execute: async () => undefined,
     };
     const lines: string[] = [];
     const service = new Service(running, new Log({ write: (line) => lines.push(line) }));

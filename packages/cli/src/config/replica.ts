@@ -63,8 +63,8 @@ export function readReplica(fields: ReplicaFields, path: Path, context: ReplicaC
   const common = commonOptions(fields, context);
   const name = fields.name ?? place.type ?? "file";
   if (place.type === "s3") {
-    const s3 = s3Options(fields, path, context);
-    return s3 === undefined ? undefined : { ...place, ...s3, ...common, name };
+    const s3 = s3Options(place, fields, path, context);
+    return s3 === undefined ? undefined : { ...s3, ...common, name };
   }
   if (place.type === "url") return { ...place, ...common, name };
   for (const key of s3Keys) {
@@ -142,13 +142,21 @@ function commonOptions(fields: ReplicaFields, { config, database }: ReplicaConte
   });
 }
 
+type S3Options = Extract<ReplicaOptions, { type: "s3" }>;
+
+/** What the keys say that are of s3 replicas; those of the file are the defaults, and the URL goes before them. */
 function s3Options(
+  place: S3Options,
   fields: ReplicaFields,
   path: Path,
-  { file, config }: ReplicaContext,
-): Partial<Extract<ReplicaOptions, { type: "s3" }>> | undefined {
-  const accessKeyId = fields["access-key-id"] ?? config["access-key-id"];
-  const secretAccessKey = fields["secret-access-key"] ?? config["secret-access-key"];
+  context: ReplicaContext,
+): S3Options | undefined {
+  const { file, config } = context;
+  const own = s3Settings(fields, [...path, "sse-customer-key-path"], file);
+  const defaults = s3Settings(config, ["sse-customer-key-path"], file);
+  if (own === undefined || defaults === undefined) return undefined;
+  const options = { ...defaults, ...place, ...own };
+  const { accessKeyId, secretAccessKey } = options;
   if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
     const present = accessKeyId === undefined ? "secret-access-key" : "access-key-id";
     const what = accessKeyId === undefined ? "a secret-access-key without an" : "an access-key-id without a";
@@ -156,33 +164,41 @@ function s3Options(
     file.problems.add(file.offset(fields[present] === undefined ? path : [...path, present]), `${what} ${missing}`);
     return undefined;
   }
-  let sseCustomerKey = fields["sse-customer-key"] ?? config["sse-customer-key"];
-  const keyPath = fields["sse-customer-key-path"] ?? config["sse-customer-key-path"];
-  if (sseCustomerKey === undefined && keyPath !== undefined) {
+  return options;
+}
+
+function s3Settings(
+  settings: Partial<ReplicaFields>,
+  keyPath: Path,
+  file: YamlFile,
+): Partial<Omit<S3Options, "type">> | undefined {
+  let sseCustomerKey = settings["sse-customer-key"];
+  const sseKeyPath = settings["sse-customer-key-path"];
+  if (sseCustomerKey === undefined && sseKeyPath !== undefined) {
     try {
-      sseCustomerKey = readFileSync(expandPath(keyPath), "utf8").trim();
+      sseCustomerKey = readFileSync(expandPath(sseKeyPath), "utf8").trim();
       hideSecret(sseCustomerKey);
     } catch (error) {
-      file.problems.add(file.offset([...path, "sse-customer-key-path"]), `cannot read the key: ${errorMessage(error)}`);
+      file.problems.add(file.offset(keyPath), `cannot read the key: ${errorMessage(error)}`);
       return undefined;
     }
   }
   return withoutUndefined({
-    bucket: fields.bucket,
-    region: fields.region ?? config.region,
-    endpoint: fields.endpoint ?? config.endpoint,
-    forcePathStyle: fields["force-path-style"] ?? config["force-path-style"],
-    skipVerify: fields["skip-verify"] ?? config["skip-verify"],
-    signPayload: fields["sign-payload"] ?? config["sign-payload"],
-    storageClass: fields["storage-class"] ?? config["storage-class"],
-    partSizeBytes: fields["part-size"] ?? config["part-size"],
-    concurrency: fields.concurrency ?? config.concurrency,
-    accessKeyId,
-    secretAccessKey,
-    sessionToken: fields["session-token"] ?? config["session-token"],
+    bucket: settings.bucket,
+    region: settings.region,
+    endpoint: settings.endpoint,
+    forcePathStyle: settings["force-path-style"],
+    skipVerify: settings["skip-verify"],
+    signPayload: settings["sign-payload"],
+    storageClass: settings["storage-class"],
+    partSizeBytes: settings["part-size"],
+    concurrency: settings.concurrency,
+    accessKeyId: settings["access-key-id"],
+    secretAccessKey: settings["secret-access-key"],
+    sessionToken: settings["session-token"],
     sseCustomerKey,
-    sseKmsKeyId: fields["sse-kms-key-id"] ?? config["sse-kms-key-id"],
-    leaseEnabled: fields.lease ?? config.lease,
+    sseKmsKeyId: settings["sse-kms-key-id"],
+    leaseEnabled: settings.lease,
   });
 }
 

@@ -58,12 +58,16 @@ export class YamlFile {
     }
   }
 
-  /** Only whole values are expanded, after parsing: what a variable holds can add no keys, and lines stay true. */
+  /**
+   * With `$PID` as well, as in Litestream. Only whole values are expanded, after parsing: what a variable holds can add
+   * no keys, and lines stay true.
+   */
   expandEnv(env: Environment): void {
+    const variables = { PID: String(process.pid), ...env };
     visit(this.#document, {
       Scalar: (key, node) => {
         if (key === "key" || typeof node.value !== "string") return;
-        const { text, unset } = expandEnv(node.value, env);
+        const { text, unset } = expandEnv(node.value, variables);
         for (const variable of unset) {
           this.warnings.add(node.range?.[0] ?? 0, `the variable ${variable} is not set; it was replaced by nothing`);
         }

@@ -343,7 +343,10 @@ describe("the control socket", () => {
       { path: at("app.db"), state: "replicating", replicas: [{ name: "file", lag_ms: 0, position }] },
     ]);
 
+    expect(await litestream("status", "-check", "-config", config)).toMatchObject({ exitCode: 0 });
+
     expect(await ask("stop", at("app.db"))).toMatchObject({ status: "stopped", position });
+    expect(await litestream("status", "-check", "-config", config)).toMatchObject({ exitCode: 1 });
     expect(await ask("stop", at("app.db"))).toMatchObject({ status: "already_stopped" });
     const refused = await litestream("sync", "-config", config, at("app.db"));
     expect(refused.stderr).toContain(`is stopped. Run litestream start ${at("app.db")}.`);
@@ -396,6 +399,7 @@ describe("the control socket", () => {
     const after = await litestream("status", "-config", config);
     expect(after.stdout).toContain("not running");
     expect(after.stderr).toContain("no replicator was asked");
+    expect(await litestream("status", "-check", "-config", config)).toMatchObject({ exitCode: 1 });
   });
 });
 

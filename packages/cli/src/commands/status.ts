@@ -10,16 +10,25 @@ import { printError, printOut } from "../output.ts";
 import { canonicalPath, expandPath } from "../paths.ts";
 import { statusAtRest } from "../status/status-at-rest.ts";
 import { statusJson } from "../status/status-json.ts";
-import { formatStatus } from "../status/status-table.ts";
+import { areGood, formatStatus } from "../status/status-table.ts";
 import { UsageError } from "../usage-error.ts";
 
+const flags = {
+  ...controlFlags,
+  check: {
+    type: "boolean",
+    description: "Ends with exit code 1 unless a replicator runs and every replica\nis good, as health checks want it.",
+  },
+} as const;
+
 const command = defineCommand({
-  args: controlFlags,
+  args: flags,
   async run({ args }): Promise<number> {
     const { databases, isRunning } = await find(args);
+    const exitCode = args.check === true && !(isRunning && areGood(databases)) ? 1 : 0;
     if (args.json === true) {
       printJson(databases.map(statusJson));
-      return 0;
+      return exitCode;
     }
     const { stdout } = process;
     const columns = stdout.isTTY ? stdout.columns || 80 : undefined;
@@ -27,7 +36,7 @@ const command = defineCommand({
     if (!isRunning) {
       printError("no replicator was asked, for none listens at the control socket: this is what the replicas hold");
     }
-    return 0;
+    return exitCode;
   },
 });
 
@@ -53,12 +62,9 @@ const help: CommandHelp = {
   usages: ["[arguments] [DB_PATH...]"],
   examples: [
     { purpose: "Of a running replicator.", command: "litestream status -socket /run/litestream.sock" },
+    { purpose: "For a health check.", command: "litestream status -check -socket /run/litestream.sock" },
     { purpose: "Of the databases of a file.", command: "litestream status -config litestream.yml" },
   ],
 };
 
-export const statusCommand: Command = {
-  flags: controlFlags,
-  help,
-  run: (args) => invoke("status", command, controlFlags, help, args),
-};
+export const statusCommand: Command = { flags, help, run: (args) => invoke("status", command, flags, help, args) };

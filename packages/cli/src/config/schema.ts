@@ -1,6 +1,17 @@
 import * as v from "valibot";
 import { foreignKeys, idleKeys, refusedKeys } from "./idle-keys.ts";
-import { boolean, count, durationMs, durationMsFrom, oneOf, permissions, sizeBytes, text } from "./values.ts";
+import {
+  boolean,
+  count,
+  durationMs,
+  durationMsFrom,
+  longDurationMs,
+  longDurationMsFrom,
+  oneOf,
+  permissions,
+  sizeBytes,
+  text,
+} from "./values.ts";
 
 /**
  * The shape of a configuration file, from which the checks, the nearest keys and the JSON Schema for editors are made.
@@ -35,10 +46,10 @@ const never = "must be longer than 0";
 const snapshot = v.strictObject(
   {
     interval: key(
-      durationMsFrom(1, never),
+      longDurationMsFrom(1, never),
       "A snapshot is taken at least this often: snapshot-interval, as 0.5 writes it.",
     ),
-    retention: key(durationMsFrom(1, never), "How far back states can be restored: retention, as 0.5 writes it."),
+    retention: key(longDurationMsFrom(1, never), "How far back states can be restored: retention, as 0.5 writes it."),
   },
   "must be a map with interval and retention",
 );
@@ -49,9 +60,12 @@ const replicaSettings = {
     durationMsFrom(1, never),
     "Least time between two syncs. 1s for object stores; at once for files.",
   ),
-  "retention-check-interval": key(durationMs, "How often is looked for what retention no longer needs: 1h. 0: never."),
-  "snapshot-interval": key(durationMs, "A snapshot is taken at least this often. 0: when a generation begins."),
-  "validation-interval": key(durationMs, "How often a replica is restored aside and compared. 0: never."),
+  "retention-check-interval": key(
+    longDurationMs,
+    "How often is looked for what retention no longer needs: 1h. 0: never.",
+  ),
+  "snapshot-interval": key(longDurationMs, "A snapshot is taken at least this often. 0: when a generation begins."),
+  "validation-interval": key(longDurationMs, "How often a replica is restored aside and compared. 0: never."),
   "max-shadow-wal-size": key(
     sizeBytes,
     "WAL kept here for a replica that is behind; beyond it, it gets a new snapshot.",
@@ -110,7 +124,7 @@ const retentionText = "must be a duration such as 24h, or a map with enabled";
 
 const retention = v.union(
   [
-    durationMsFrom(1, never),
+    longDurationMsFrom(1, never),
     v.strictObject({ enabled: key(boolean, "false: nothing is ever deleted from replicas.") }, retentionText),
   ],
   retentionText,
@@ -205,7 +219,7 @@ export const configSchema = v.strictObject(
     retention: key(retention, "How far back states can be restored: 24h; or enabled: false."),
     validation: key(
       v.strictObject(
-        { interval: key(durationMs, "validation-interval, as 0.5 writes it.") },
+        { interval: key(longDurationMs, "validation-interval, as 0.5 writes it.") },
         "must be a map with interval",
       ),
       "Validation of all replicas, as 0.5 writes it.",

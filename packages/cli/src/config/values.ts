@@ -15,20 +15,33 @@ export const text = v.pipe(v.string("must be text; put it in quotes"), v.nonEmpt
 
 const durationText = "must be a duration with its unit, such as 500ms, 1s or 1h30m";
 
-/** Milliseconds; 0 without a unit, as Go writes it. */
-export const durationMs = v.pipe(
+/** Milliseconds; 0 without a unit, as Go writes it. For what no timer waits for: a timer has its own limit. */
+const anyDurationMs = v.pipe(
   v.union(
     [v.pipe(v.string(), v.regex(either(durationPattern), durationText)), v.pipe(v.number(), v.value(0, durationText))],
     durationText,
   ),
   v.transform((written) => parseDurationMs(String(written)) ?? Number.NaN),
   v.check((milliseconds) => !Number.isNaN(milliseconds), durationText),
-  v.maxValue(durationMsMax, "is too long; durations go up to 596h"),
 );
+
+export const durationMs = v.pipe(anyDurationMs, v.maxValue(durationMsMax, "is too long; durations go up to 596h"));
 
 /** Milliseconds, at least `minimum` of them, which `says` in Go's form. */
 export function durationMsFrom(minimum: number, says: string) {
   return v.pipe(durationMs, v.minValue(minimum, says));
+}
+
+const hundredYearsMs = 876_000 * 3_600_000;
+
+/** How long something is kept, or how seldom it is done: months and years, too. */
+export const longDurationMs = v.pipe(
+  anyDurationMs,
+  v.maxValue(hundredYearsMs, "is too long; it goes up to 876000h, which are a hundred years"),
+);
+
+export function longDurationMsFrom(minimum: number, says: string) {
+  return v.pipe(longDurationMs, v.minValue(minimum, says));
 }
 
 export const count = v.pipe(

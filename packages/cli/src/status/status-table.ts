@@ -62,6 +62,11 @@ export function formatStatus(databases: readonly DatabaseStatus[], options: Stat
   return [...lines, ...(notes.length > 0 ? ["", ...notes] : [])].map((line) => line.trimEnd()).join("\n");
 }
 
+/** Whether every database replicates, and every replica has what was committed until a moment ago. */
+export function areGood(databases: readonly DatabaseStatus[]): boolean {
+  return databases.flatMap((database) => rowsOf(database, true)).every(({ word }) => word === "ok");
+}
+
 function rowsOf(database: DatabaseStatus, isRunning: boolean): { word: Word; cells: string[] }[] {
   const path = oneLine(database.path);
   const wal = database.walSizeBytes === undefined ? "-" : formatBytes(database.walSizeBytes);

@@ -65,6 +65,21 @@ dbs:
     ]);
   });
 
+  test("keeps and renews for months and years, which is longer than any timer waits", () => {
+    const text = `
+dbs:
+  - path: /data/app.db
+    replica: { path: /backups/app, retention: 8760h, snapshot-interval: 720h, validation-interval: 1000h }
+`;
+    const [database] = parse(text).databases;
+    const hourMs = 3_600_000;
+    expect(database && "replicas" in database ? database.replicas : []).toMatchObject([
+      { retentionMs: 8760 * hourMs, snapshotIntervalMs: 720 * hourMs, validationIntervalMs: 1000 * hourMs },
+    ]);
+    expect(problemIn(text.replace("8760h", "900000h"))).toContain("goes up to 876000h");
+    expect(problemIn(text.replace("retention: 8760h", "sync-interval: 720h"))).toContain("go up to 596h");
+  });
+
   test("may share settings through anchors and merge keys", () => {
     const { databases } = parse(`
 dbs:

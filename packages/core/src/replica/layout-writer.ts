@@ -45,6 +45,14 @@ export interface FinishedWal {
 /** Where a WAL has to end, where that is known. */
 export type KnownEnd = (generation: Generation, index: WalIndex) => number | undefined;
 
+/** Where the copying of a snapshot ended. */
+export interface CopyEnd {
+  /** Of the WAL that makes it exact. */
+  readonly end: Position;
+  /** Milliseconds since 1970. */
+  readonly timeMs: number;
+}
+
 export interface LayoutWriter {
   /** Removes what an earlier life left half-written; before anything is written. */
   removeTemporaries(signal: AbortSignal | undefined): Promise<void>;
@@ -53,14 +61,14 @@ export interface LayoutWriter {
    * Stores a snapshot, compressed, and its side file (put-snapshot.ts). It is visible only once `content` has ended;
    * until then `appendWal` is called, of a first snapshot out of `content`, for the WAL that makes it exact. A
    * generation that was not there before appears with both, as nearly at once as the store allows.
-   * @param endOf where that WAL ends; asked for when `content` was read
+   * @param endOf where the copying ended; asked for when `content` was read
    * @throws what `content` throws, and nothing is visible then
    */
   putSnapshot(
     generation: Generation,
     index: WalIndex,
     content: AsyncIterable<Uint8Array>,
-    endOf: () => Position,
+    endOf: () => CopyEnd,
     signal: AbortSignal | undefined,
   ): Promise<{ readonly sizeBytes: number }>;
 

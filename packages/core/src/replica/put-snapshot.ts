@@ -7,8 +7,9 @@ import type { Generation } from "../generation.ts";
 import { formatSnapshotEnd, type SnapshotEnd } from "../layout/restore-points.ts";
 import { StoreSideFiles } from "../layout/side-files.ts";
 import { compressLz4 } from "../lz4/frame-writer.ts";
-import type { Position, WalIndex } from "../position.ts";
+import type { WalIndex } from "../position.ts";
 import type { PutOptions, Store } from "../store/store.ts";
+import type { CopyEnd } from "./layout-writer.ts";
 
 export interface SnapshotToPut {
   readonly generation: Generation;
@@ -18,8 +19,8 @@ export interface SnapshotToPut {
   readonly endKey: string;
   /** The bytes of the database file. */
   readonly content: AsyncIterable<Uint8Array>;
-  /** Where the WAL ends that makes it exact; asked for when `content` was read. */
-  readonly endOf: () => Position;
+  /** Where the copying ended; asked for when `content` was read. */
+  readonly endOf: () => CopyEnd;
 }
 
 export interface PutSnapshotOptions extends PutOptions {
@@ -41,7 +42,7 @@ export async function putSnapshot(
   const replacedHash = await storedHash(store, key, signal);
   let noted: SnapshotEnd | undefined;
   const frame = notingHash(compressLz4(content), async (contentHash) => {
-    noted = { generation, index, timeMs: Date.now(), end: endOf(), contentHash, replacedHash };
+    noted = { generation, index, ...endOf(), contentHash, replacedHash };
     await putSide(noted);
   });
   const stored = await store.put(key, before(frame, beforeWrite), signal, options);

@@ -34,6 +34,8 @@ export interface RetentionParts {
   readonly position: () => Position | undefined;
   readonly sync: (signal: AbortSignal | undefined) => Promise<Position>;
   readonly snapshot: (signal: AbortSignal | undefined) => Promise<unknown>;
+  /** Resolves when no object is changing its name: a listing could miss it. */
+  readonly settled: () => Promise<void>;
   /** Does `work` while nothing else is written to the replica, but for a snapshot. */
   readonly whileNothingIsWritten: (work: () => Promise<void>) => Promise<void>;
 }
@@ -74,6 +76,7 @@ async function planNow(
   live: Position | undefined,
 ): Promise<{ plan: RetentionPlan; expiredLeases: readonly string[] }> {
   const { reader, retentionMs } = parts;
+  await parts.settled();
   const entries = await reader.objects();
   const { snapshots, wals } = parseEntries(entries);
   const sideFiles = parseSideFiles(entries);

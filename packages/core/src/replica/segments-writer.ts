@@ -17,7 +17,7 @@ import { parseSegmentKey, segmentKey, type SegmentName, segmentPrefix } from "..
 import { isLitestreamError, LitestreamError } from "../errors.ts";
 import { decompressLz4 } from "../lz4/frame-reader.ts";
 import { compressLz4 } from "../lz4/frame-writer.ts";
-import type { Position, WalIndex } from "../position.ts";
+import type { WalIndex } from "../position.ts";
 import type { Store } from "../store/store.ts";
 import { WalChain } from "../wal/chain.ts";
 import { extendChain, readWalHeader } from "../wal/file.ts";
@@ -25,7 +25,7 @@ import { frameSizeBytes } from "../wal/header.ts";
 import { scanWal } from "../wal/scan.ts";
 import type { SourceWal } from "../wal-source.ts";
 import { CannotGoOn } from "./cannot-go-on.ts";
-import type { DurableEnd, FinishedWal, HeldWal, LayoutWriter } from "./layout-writer.ts";
+import type { CopyEnd, DurableEnd, FinishedWal, HeldWal, LayoutWriter } from "./layout-writer.ts";
 import { putSnapshot } from "./put-snapshot.ts";
 import type { WriterLease } from "./writer-lease.ts";
 
@@ -87,7 +87,7 @@ export class SegmentsWriter implements LayoutWriter {
     generation: Generation,
     index: WalIndex,
     content: AsyncIterable<Uint8Array>,
-    endOf: () => Position,
+    endOf: () => CopyEnd,
     signal: AbortSignal | undefined,
   ): Promise<{ readonly sizeBytes: number }> {
     await this.#prepare(signal);

@@ -11,6 +11,8 @@ import { heavyWork } from "../heavy-work.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "../layout/objects.ts";
 import type { StoreReplicaReader } from "../layout/reader.ts";
 import { comparePositions, type Position, samePosition, type WalIndex, walIndex } from "../position.ts";
+import { loadListing } from "../restore/listing.ts";
+import { newestUpdateNs } from "../restore/plan.ts";
 import type { ShadowNeed } from "../shadow/release.ts";
 import type { CommonReplicaOptions } from "../replica-options.ts";
 import type { ReaderLeaseStore, SideFiles } from "../replica-reader.ts";
@@ -19,7 +21,7 @@ import { validateReplica } from "../validate/validate.ts";
 import type { WalSource } from "../wal-source.ts";
 import { CannotGoOn } from "./cannot-go-on.ts";
 import { Finisher } from "./finisher.ts";
-import type { LayoutWriter } from "./layout-writer.ts";
+import type { CopyEnd, LayoutWriter } from "./layout-writer.ts";
 import { ReplicaLoop } from "./replica-loop.ts";
 import type { Replica } from "./replica.ts";
 import { enforceRetention, retentionMsDefault, type RetentionOptions } from "./retention.ts";
@@ -88,6 +90,8 @@ export class StoreReplica implements Replica<WalSource> {
   /** Where the WAL begins that the snapshot under way needs. */
   #copiedFrom: Position | undefined;
   #lastSnapshot: LastSnapshot | undefined;
+  /** When anything in the replica was last written: milliseconds since 1970. Not known before it is needed. */
+  #newestMs: number | undefined;
   readonly #schedule: SnapshotSchedule;
   /** This replica has a turn of heavy work already, and must not wait for another one. */
   #hasTurn = false;
@@ -197,6 +201,7 @@ export class StoreReplica implements Replica<WalSource> {
         position: () => this.#lastPos ?? this.db.captured()?.position,
         sync: (signal) => this.sync(signal),
         snapshot: (signal) => this.snapshot(signal),
+        settled: () => this.#finisher.settled(),
         whileNothingIsWritten: (work) =>
           this.#whileNothingIsWritten(async () => {
             await this.#finisher.settled();
@@ -360,6 +365,7 @@ export class StoreReplica implements Replica<WalSource> {
     const isNews = this.#lastPos === undefined || !samePosition(this.#lastPos, position);
     this.#lastPos = position;
     this.#heldPos = position;
+    if (this.#newestMs !== undefined) this.#newestMs = Math.max(this.#newestMs, Date.now());
     if (isNews) {
       const durationMs = performance.now() - startedAtMs;
       // More may have been captured, and copied, since this sync began.
@@ -370,6 +376,14 @@ export class StoreReplica implements Replica<WalSource> {
     }
     this.#finisher.start(position, signal);
     return position;
+  }
+
+  /**
+   * The generation updated last is the one that is restored: one that begins while the clock is set back must not seem
+   * older than those that it follows. So a snapshot's time lies behind all that is in the replica already.
+   */
+  async #knowNewestTime(): Promise<void> {
+    this.#newestMs ??= Number(newestUpdateNs(await loadListing(this.#reader, {}, new Set())) / 1_000_000n);
   }
 
   async #standing(generation: Generation): Promise<Standing> {
@@ -434,6 +448,7 @@ export class StoreReplica implements Replica<WalSource> {
 
   async #copyDatabase(generation: Generation, { label, reach, signal }: SnapshotRun): Promise<LastSnapshot> {
     const startedAtMs = performance.now();
+    await this.#knowNewestTime();
     using snapshot = this.db.beginSnapshot();
     if (snapshot.generation !== generation) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
     const index = label(snapshot.index);
@@ -455,7 +470,12 @@ export class StoreReplica implements Replica<WalSource> {
       if (end.generation !== generation) throw new CannotGoOn(generation, "shadow wal lacks what the replica needs");
       await reach(end, index);
     }
-    const { sizeBytes } = await this.#writer.putSnapshot(generation, index, content(), () => end, signal);
+    const endOf = (): CopyEnd => {
+      const timeMs = Math.max(Date.now(), (this.#newestMs ?? 0) + 1);
+      this.#newestMs = timeMs;
+      return { end, timeMs };
+    };
+    const { sizeBytes } = await this.#writer.putSnapshot(generation, index, content(), endOf, signal);
     const durationMs = performance.now() - startedAtMs;
     const taken: LastSnapshot = { generation, index, takenAtMs: Date.now(), sizeBytes };
     this.#lastSnapshot = taken;

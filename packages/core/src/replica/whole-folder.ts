@@ -26,7 +26,7 @@ import { extendChain, readWalHeader } from "../wal/file.ts";
 import { formatWalHeader } from "../wal/header.ts";
 import type { SourceWal } from "../wal-source.ts";
 import { CannotGoOn } from "./cannot-go-on.ts";
-import type { DurableEnd, FinishedWal, HeldWal, KnownEnd, LayoutWriter } from "./layout-writer.ts";
+import type { CopyEnd, DurableEnd, FinishedWal, HeldWal, KnownEnd, LayoutWriter } from "./layout-writer.ts";
 import { PointsFile } from "./points-file.ts";
 import { putSnapshot } from "./put-snapshot.ts";
 import { isWholeWal, readWalTail } from "./wal-tail.ts";
@@ -50,7 +50,7 @@ export class WholeFolder implements LayoutWriter {
     generation: Generation,
     index: WalIndex,
     content: AsyncIterable<Uint8Array>,
-    endOf: () => Position,
+    endOf: () => CopyEnd,
     signal: AbortSignal | undefined,
   ): Promise<{ sizeBytes: number }> {
     const put = (): Promise<{ sizeBytes: number }> => {

@@ -78,3 +78,11 @@ export function systemErrorCode(error: unknown): string | undefined {
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Whether a disk, or somebody's share of it, is full: the error itself, or what caused it. */
+export function isDiskFull(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    if (["ENOSPC", "EDQUOT", "SQLITE_FULL"].includes(systemErrorCode(at) ?? "")) return true;
+  }
+  return false;
+}

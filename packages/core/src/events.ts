@@ -78,6 +78,23 @@ export type LitestreamEventBody =
   /** A replica was restored aside and compared with the live database. */
   | ({ readonly type: "validation" } & ValidationResult)
   | { readonly type: "warning"; readonly message: string; readonly hint?: string }
+  /**
+   * The disk of a replica, or of the meta directory where none is named, is full; and again when that is over. Until
+   * then it is tried again and again, and everything else goes on.
+   */
+  | { readonly type: "disk-full"; readonly isFull: boolean; readonly replica?: string; readonly error?: unknown }
+  /**
+   * A transaction of somebody's has kept the WAL from being restarted for so long, and the WAL grows; and again when it
+   * has ended.
+   */
+  | {
+      readonly type: "long-reader";
+      readonly isOver: boolean;
+      /** Its read mark: the last frame that it sees. */
+      readonly mark: number;
+      readonly ageMs: number;
+      readonly walSizeBytes: number;
+    }
   /** An operation failed and will be tried again. */
   | {
       readonly type: "error";

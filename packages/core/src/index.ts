@@ -60,7 +60,14 @@ export {
 } from "./restore/restorable.ts";
 export { formatTimestamp, parseTimestamp } from "./restore/timestamp.ts";
 
-export { type ErrorCode, type ErrorDetails, errorMessage, isLitestreamError, LitestreamError } from "./errors.ts";
+export {
+  type ErrorCode,
+  type ErrorDetails,
+  errorMessage,
+  isDiskFull,
+  isLitestreamError,
+  LitestreamError,
+} from "./errors.ts";
 export type { LitestreamEvent } from "./events.ts";
 export type {
   DatabaseStatus,

@@ -1,4 +1,4 @@
-import { type LitestreamEvent, formatPosition, formatWalIndex } from "@litestream/core";
+import { type LitestreamEvent, formatPosition, formatWalIndex, isDiskFull } from "@litestream/core";
 import { formatDurationMs } from "../duration.ts";
 import { describeError, withHint } from "../report.ts";
 import { formatBytes } from "../size.ts";
@@ -85,13 +85,27 @@ export function describeEvent(event: LitestreamEvent): LogRecord {
       return describeValidation(event);
     case "warning":
       return say("warn", withHint(event.message, event.hint));
+    case "disk-full":
+      return describeDiskFull(event);
+    case "long-reader":
+      return say(event.isOver ? "info" : "warn", longReaderText(event), {
+        mark: event.mark,
+        age_ms: Math.round(event.ageMs),
+        wal_size: event.walSizeBytes,
+        over: event.isOver,
+      });
     case "error": {
       const where = event.replica === undefined ? "" : ` (replica ${event.replica})`;
-      return say("error", `${event.operation}${where}: ${describeError(event.error)}`, {
-        operation: event.operation,
-        replica: event.replica,
-        code: codeOf(event.error),
-      });
+      // That a disk is full is an event of its own, said once.
+      return say(
+        isDiskFull(event.error) ? "debug" : "error",
+        `${event.operation}${where}: ${describeError(event.error)}`,
+        {
+          operation: event.operation,
+          replica: event.replica,
+          code: codeOf(event.error),
+        },
+      );
     }
     case "stopped":
       return say("debug", "closed");
@@ -127,6 +141,23 @@ function checkpointText(event: Event<"checkpoint">): string {
   return (
     `${mode} checkpoint moved ${backfilledFrames} of ${walFrames} frames in ${formatDurationMs(event.durationMs)}` +
     `, writers were kept out for ${rounded(event.writeLockMs)} ms`
+  );
+}
+
+function describeDiskFull({ db, replica, isFull, error }: Event<"disk-full">): LogRecord {
+  const disk = `the disk of ${replica === undefined ? "the meta directory" : `replica ${replica}`}`;
+  const message = isFull
+    ? `${disk} is full; it goes on by itself once there is space: ${describeError(error)}`
+    : `${disk} has space again`;
+  return { level: isFull ? "error" : "info", message, db, fields: { replica, full: isFull } };
+}
+
+function longReaderText({ isOver, mark, ageMs, walSizeBytes }: Event<"long-reader">): string {
+  const age = formatDurationMs(ageMs);
+  if (isOver) return `the transaction that kept the WAL from being restarted has ended, after ${age}`;
+  return (
+    `a transaction that began ${age} ago or earlier, at frame ${mark}, keeps the WAL from being restarted; ` +
+    `it has ${formatBytes(walSizeBytes)} and grows. End that transaction.`
   );
 }
 

@@ -24,6 +24,7 @@ import {
   type CheckpointPolicy,
 } from "./checkpoint-policy.ts";
 import { afterFailure, afterStep, begin, type Goal, nextStep, nothingHeld, type Protocol } from "./protocol.ts";
+import { type LongReaderNews, LongReaderWatch } from "./long-reader.ts";
 import { DbSnapshot } from "./snapshot.ts";
 import { defaultSpoolPolicy, type SpoolPolicy } from "./spool.ts";
 import { DbState } from "./state.ts";
@@ -41,6 +42,8 @@ export interface DbOptions {
   readonly checkpoint: CheckpointPolicy;
   /** How long a lock of the database is waited for. */
   readonly busyTimeoutMs: number;
+  /** Readers that keep the WAL from being restarted for so long are told of; a minute when absent. */
+  readonly longReaderMs?: number | undefined;
 }
 
 /** Undefined while the database is not open. */
@@ -86,10 +89,12 @@ export class Db implements WalSource {
   /** When it was found that nothing is new, since the last look; milliseconds since 1970. */
   #unchangedAtMs: number | undefined;
   #wasReplaced = false;
+  #longReaders: LongReaderWatch;
 
   constructor(options: DbOptions, emit: EmitEvent) {
     this.path = options.path;
     this.#options = options;
+    this.#longReaders = new LongReaderWatch(options.longReaderMs ?? 60_000);
     this.#emit = emit;
   }
 
@@ -151,9 +156,11 @@ export class Db implements WalSource {
     return Math.max(0, bytes + positionOf(captured).offset);
   }
 
-  /** False once another file stands at the path. */
-  isCurrent(): boolean {
-    return this.#opened().file.isCurrent();
+  /** What was removed, or replaced by another, since it was opened. */
+  lost(): "database" | "meta directory" | undefined {
+    const { file, replicatorLock } = this.#opened();
+    if (!file.isCurrent()) return "database";
+    return replicatorLock.isInPlace() ? undefined : "meta directory";
   }
 
   /**
@@ -206,6 +213,7 @@ export class Db implements WalSource {
   sync(): void {
     this.#run({ to: "sync" });
     const { view } = this.#protocol;
+    if (view !== undefined) this.#tellOfLongReader(this.#longReaders.afterLook(view, Date.now()));
     const mode = view === undefined ? undefined : this.#checkpointDue(view, Date.now());
     if (view !== undefined && mode !== undefined) this.#checkpoint(mode, view.mxFrame);
   }
@@ -433,6 +441,15 @@ export class Db implements WalSource {
       wasComplete: outcome.complete,
     };
     tell(outcome);
+    const { view } = this.#protocol;
+    if (view === undefined) return;
+    const moved = { salts: view.salts, mxFrame: outcome.walFrames, nBackfill: outcome.backfilledFrames };
+    this.#tellOfLongReader(this.#longReaders.afterCheckpoint(moved, Date.now()));
+  }
+
+  #tellOfLongReader(news: LongReaderNews | undefined): void {
+    if (news === undefined) return;
+    this.#emit({ type: "long-reader", ...news, walSizeBytes: this.#opened().file.walSizeBytes });
   }
 }
 

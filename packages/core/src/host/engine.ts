@@ -9,11 +9,15 @@ import { comparePositions, formatPosition, type Position } from "../position.ts"
 import type { DatabaseStatus, LastSnapshot, RetentionResult, ValidationResult } from "../status.ts";
 import type { DatabaseEngine, OfReplica, RetentionRun, Waiting } from "./database-engine.ts";
 import { enforceRetentions, takeSnapshots, validateReplicas } from "./replica-duties.ts";
+import { FullDisks } from "./disk-full.ts";
 import { type EngineReplica, newReplica } from "./new-replica.ts";
 import { Progress } from "./progress.ts";
 
 /** Least time between two captures: commits that come closer together share one. */
 const coalesceMs = 10;
+
+/** Least time between two while they fail: a full disk is not asked for each commit. */
+const failureRestMs = 1000;
 
 /** Replicates one database, in this process. */
 export class Engine implements DatabaseEngine {
@@ -24,6 +28,7 @@ export class Engine implements DatabaseEngine {
   readonly #monitorEnabled: boolean;
   readonly #emit: EmitEvent;
   readonly #progress: Progress;
+  readonly #fullDisks = new FullDisks();
   #isStarted = false;
   /** Why the database is waited for; undefined while it is not. */
   #waitingFor: string | undefined;
@@ -35,8 +40,8 @@ export class Engine implements DatabaseEngine {
   #capturing: Promise<void> = Promise.resolve();
   #startingReplicas: Promise<void> | undefined;
   #areReplicasStarted = false;
-  /** While a database is let go whose path another one has taken. */
-  #closingReplaced: Promise<void> | undefined;
+  /** While a database is let go whose path another one has taken, or whose meta directory is gone. */
+  #closingLost: Promise<void> | undefined;
   #stopping: Promise<Position | undefined> | undefined;
 
   /** @throws LitestreamError CONFIG_INVALID without a replica, or when two have one name or one folder */
@@ -46,6 +51,8 @@ export class Engine implements DatabaseEngine {
     this.#emit = (event) => {
       this.#observe(event);
       onEvent?.({ db: this.path, ...event });
+      const more = this.#fullDisks.observe(event);
+      if (more !== undefined) onEvent?.({ db: this.path, ...more });
     };
     const monitorIntervalMs = options.monitorIntervalMs ?? 1000;
     this.#monitorEnabled = options.monitorEnabled ?? true;
@@ -196,12 +203,13 @@ export class Engine implements DatabaseEngine {
 
   /** @returns false while the database is waited for */
   async #open(): Promise<boolean> {
-    if (this.#db.isOpen && !this.#db.isCurrent()) {
-      this.#closingReplaced ??= this.#closeReplaced().finally(() => {
-        this.#closingReplaced = undefined;
+    const lost = this.#db.isOpen ? this.#db.lost() : undefined;
+    if (lost !== undefined) {
+      this.#closingLost ??= this.#closeLost(lost).finally(() => {
+        this.#closingLost = undefined;
       });
     }
-    await this.#closingReplaced;
+    await this.#closingLost;
     if (!this.#db.isOpen) {
       try {
         this.#db.open();
@@ -241,7 +249,8 @@ export class Engine implements DatabaseEngine {
   /** Captures now, or, if that was a moment ago, soon. */
   #onChange(): void {
     if (this.#pending !== undefined || this.#stopping !== undefined) return;
-    const waitMs = Math.max(0, this.#capturedAtMs + coalesceMs - performance.now());
+    const restMs = this.#captureFails ? failureRestMs : coalesceMs;
+    const waitMs = Math.max(0, this.#capturedAtMs + restMs - performance.now());
     this.#pending = setTimeout(() => {
       this.#pending = undefined;
       // One at a time: while the database is opened anew, nothing else may look at it.
@@ -284,17 +293,30 @@ export class Engine implements DatabaseEngine {
     this.#emit({ type: "error", operation, error });
   }
 
-  async #closeReplaced(): Promise<void> {
-    const message = `${this.path}, or its -shm file, was replaced or removed`;
-    const hint = "It is opened anew. An application that had it open meanwhile has to be started again.";
-    this.#emit({ type: "warning", message, hint });
+  async #closeLost(lost: "database" | "meta directory"): Promise<void> {
+    this.#emit({ type: "warning", ...lossOf(lost, this.path, this.#db.metaPath) });
     await Promise.all(this.replicas.map((replica) => replica.stop()));
-    this.#db.closeReplaced();
+    if (lost === "database") this.#db.closeReplaced();
+    else this.#db.close();
   }
 
   #releaseShadow(): void {
     this.#db.releaseWal(this.replicas.map((replica) => replica.shadowNeed()));
   }
+}
+
+function lossOf(
+  lost: "database" | "meta directory",
+  path: string,
+  metaPath: string,
+): { readonly message: string; readonly hint: string } {
+  if (lost === "meta directory") {
+    return { message: `the meta directory ${metaPath} was removed`, hint: "Leave it where it is; it is made anew." };
+  }
+  return {
+    message: `${path}, or its -shm file, was replaced or removed`,
+    hint: "It is opened anew. An application that had it open meanwhile has to be started again.",
+  };
 }
 
 function requireDistinct(path: string, metaPath: string, replicas: readonly EngineReplica[]): void {

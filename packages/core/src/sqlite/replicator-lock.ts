@@ -1,4 +1,5 @@
 import { Database } from "bun:sqlite";
+import { statSync } from "node:fs";
 import { errorMessage, LitestreamError } from "../errors.ts";
 
 /**
@@ -7,7 +8,9 @@ import { errorMessage, LitestreamError } from "../errors.ts";
  * nothing.
  */
 export class ReplicatorLock {
+  readonly #path: string;
   readonly #db: Database;
+  readonly #identity: { readonly dev: bigint; readonly ino: bigint };
 
   /** @throws LitestreamError DATABASE_IN_USE when another process holds it. */
   constructor(lockPath: string, dbPath: string, use: "replicated" | "followed" = "replicated") {
@@ -36,7 +39,15 @@ export class ReplicatorLock {
         cause: error,
       });
     }
+    this.#path = lockPath;
     this.#db = db;
+    this.#identity = statSync(lockPath, { bigint: true });
+  }
+
+  /** False once the file was removed, or another stands in its place: then it keeps nobody out. */
+  isInPlace(): boolean {
+    const there = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    return there !== undefined && there.ino === this.#identity.ino && there.dev === this.#identity.dev;
   }
 
   release(): void {

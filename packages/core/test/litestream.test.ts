@@ -116,7 +116,7 @@ describe("Litestream", () => {
       if (i === 19) expect(committedPrefix(await restored(folder, "b"))).toBeGreaterThanOrEqual(acknowledged);
     }
     await writer.stop();
-  });
+  }, 60_000);
 
   test("`waitFor` resolves once every replica holds the position, and refuses one of another run", async () => {
     await using folder = await tempFolder();

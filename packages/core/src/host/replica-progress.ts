@@ -60,6 +60,7 @@ export class ReplicaProgress {
       case "error":
         this.#failure = failureAfter(this.#failure, event.error, nowMs);
         return;
+      case "disk-full":
       case "retention":
       case "replica-operation":
       case "wal-compressed":

@@ -353,14 +353,12 @@ describe("Db.needsSync", () => {
     expect(db.needsSync()).toBe(false);
   });
 
-  test("is true when a checkpoint is due, when the WAL was restarted, and when the file is another one", async () => {
+  test("is true when the WAL was restarted, and when the file is another one", async () => {
     await using folder = await tempFolder();
     const path = await databaseIn(folder);
-    using opened = openDb(path, { ...never, intervalMs: 20 });
+    using opened = openDb(path, always);
     const { db } = opened;
-    db.sync();
-    await Bun.sleep(25);
-    expect(db.needsSync()).toBe(true);
+    // After a checkpoint of everything, so that the WAL can be restarted.
     db.sync();
     expect(db.needsSync()).toBe(false);
     await sqlElsewhere(path, "PRAGMA wal_checkpoint(TRUNCATE)");

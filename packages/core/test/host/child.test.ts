@@ -221,5 +221,5 @@ describe("a bundle", () => {
     await run(folder.path, ...command);
     expect(readFileSync(folder.join("runs"), "utf8")).toBe("x");
     expect(rowsDigest(folder.join("restored.db"))).toBe(rowsDigest(folder.join("app.db")));
-  });
+  }, 60_000);
 });

@@ -19,6 +19,17 @@ async function checkpoint(world: World, mode: "RESTART" | "TRUNCATE"): Promise<v
   await connection.all(`PRAGMA wal_checkpoint(${mode})`);
 }
 
+/** Waits until our own checkpoints, and one here, have moved all of the WAL into the database file. */
+async function untilMoved(world: World): Promise<void> {
+  await using connection = await spawnConnection({ path: world.path, persistWal: true, busyTimeoutMs: 500 });
+  for (;;) {
+    await world.sync();
+    const [row] = await connection.all("PRAGMA wal_checkpoint(PASSIVE)");
+    if (row?.["busy"] === 0 && row["log"] === row["checkpointed"]) return;
+    await Bun.sleep(100);
+  }
+}
+
 async function sql(world: World, ...statements: string[]): Promise<unknown> {
   await using connection = await spawnConnection({ path: world.path, busyTimeoutMs: 20_000 });
   let rows: unknown;
@@ -85,10 +96,12 @@ const anywhere: Readonly<Record<string, Happening>> = {
 
   "checkpoint RESTART by another process": (world) => checkpoint(world, "RESTART"),
 
+  // Once all of the WAL is in the database file: to remove it earlier breaks a database, replicated or not
+  // (https://www.sqlite.org/howtocorrupt.html, section 1.4).
   "WAL and wal-index removed": async (world) => {
     await world.stopWriter("kill");
+    await untilMoved(world);
     removeDatabase(world.path, besides);
-    // Its application may have lost everything by that: without a table, it begins anew.
     await world.startWriter();
   },
 

@@ -213,13 +213,17 @@ describe("a bundle", () => {
     ["of `bun build`", ["--target=bun", "--outdir=out"], [process.execPath, "out/app.js"]],
     ["of `bun build --compile`", ["--compile", "--outfile=app"], ["./app"]],
     ["of `bun build --compile --bytecode`", ["--compile", "--bytecode", "--outfile=app"], ["./app"]],
-  ])("%s replicates, and runs no part of the application in the child", async (_what, build, command) => {
-    await using folder = await tempFolder();
-    await makeDatabase(folder.join("app.db"));
-    writeFileSync(folder.join("app.ts"), application);
-    await run(folder.path, process.execPath, "build", "app.ts", ...build);
-    await run(folder.path, ...command);
-    expect(readFileSync(folder.join("runs"), "utf8")).toBe("x");
-    expect(rowsDigest(folder.join("restored.db"))).toBe(rowsDigest(folder.join("app.db")));
-  }, 60_000);
+  ])(
+    "%s replicates, and runs no part of the application in the child",
+    async (_what, build, command) => {
+      await using folder = await tempFolder();
+      await makeDatabase(folder.join("app.db"));
+      writeFileSync(folder.join("app.ts"), application);
+      await run(folder.path, process.execPath, "build", "app.ts", ...build);
+      await run(folder.path, ...command);
+      expect(readFileSync(folder.join("runs"), "utf8")).toBe("x");
+      expect(rowsDigest(folder.join("restored.db"))).toBe(rowsDigest(folder.join("app.db")));
+    },
+    60_000,
+  );
 });

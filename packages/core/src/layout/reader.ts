@@ -9,6 +9,7 @@ import { agreeing, type StoredForm } from "./agreement.ts";
 import { generationKey, generationsKey, snapshotKey } from "./generations.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "./objects.ts";
 import { type Listing, parseEntries, type StoredWal } from "./listing.ts";
+import { resumedRead } from "./resumed-read.ts";
 import { segmentPrefix } from "./segments.ts";
 import { StoreSideFiles } from "./side-files.ts";
 import { generationsOf, statsOf } from "./stats.ts";
@@ -37,6 +38,9 @@ export class StoreReplicaReader implements ReplicaReader {
   /** WALs of the last full listing but the highest of each generation: these are complete. By generation and index. */
   #sealedWals: Map<string, StoredWal[]> = new Map();
 
+  /** By key, as listed last: what is read must be that. */
+  readonly #listed = new Map<string, StoreEntry>();
+
   readonly sideFiles: SideFiles;
   readonly ltx: LtxFiles;
   readonly leases?: ReaderLeaseStore;
@@ -46,7 +50,7 @@ export class StoreReplicaReader implements ReplicaReader {
     this.#store = store;
     this.sideFiles = new StoreSideFiles(store, options.signal);
     this.ltx = {
-      list: async () => (await store.list("", options.signal)).flatMap((entry) => ltxInfo(entry) ?? []),
+      list: async () => (await this.#entries("")).flatMap((entry) => ltxInfo(entry) ?? []),
       read: (info) => this.#read(info.path),
     };
     const { leaseStore } = options;
@@ -200,7 +204,7 @@ export class StoreReplicaReader implements ReplicaReader {
 
   async *#read(key: string, offset: number = 0): AsyncGenerator<Uint8Array, void, undefined> {
     const signal = this.#signal;
-    for await (const chunk of this.#store.read(key, { offset, ...(signal !== undefined && { signal }) })) {
+    for await (const chunk of resumedRead(this.#store, key, this.#listed.get(key), offset, signal)) {
       for (const listener of this.#readListeners) listener(chunk.byteLength);
       yield chunk;
     }
@@ -225,7 +229,14 @@ export class StoreReplicaReader implements ReplicaReader {
   }
 
   async #list(prefix: string): Promise<Listing> {
-    return parseEntries(await this.#store.list(prefix, this.#signal));
+    return parseEntries(await this.#entries(prefix));
+  }
+
+  async #entries(prefix: string): Promise<StoreEntry[]> {
+    const entries = await this.#store.list(prefix, this.#signal);
+    if (prefix === `${generationsKey}/`) this.#listed.clear();
+    for (const entry of entries) this.#listed.set(entry.key, entry);
+    return entries;
   }
 
   #pathOf(key: string): string {

@@ -67,6 +67,12 @@ const retryMsMax = 60_000;
 /** The WAL of the copy is checkpointed from here on, and again after so many more. */
 const checkpointFrames = 1000;
 
+/**
+ * Listings before a state counts as not continued: a WAL changes its name when it is compressed, and may be listed
+ * under neither.
+ */
+const listingsMax = 3;
+
 /** What passes by itself, or is mended in the replica: the copy stays readable meanwhile. */
 const passingCodes = [
   "BACKUP_DAMAGED",
@@ -192,18 +198,21 @@ class Follower implements AsyncDisposable {
       });
     }
     if (this.#distrust !== undefined) return this.#replace(this.#distrust);
-    const { replica } = this.#options;
-    const { state } = this.#current;
-    const listing = await loadFollowListing(replica, state);
-    const identity = followIdentity(listing, state);
-    if (identity === this.#seen && this.#atLeast === undefined) return;
-    try {
-      await this.#apply(listing);
-      this.#seen = followIdentity(listing, this.#current.state);
-    } catch (error) {
-      if (error instanceof NotContinued) return this.#replace(error.message);
-      if (!isLitestreamError(error, "BACKUP_DAMAGED", "OBJECT_MISSING")) throw error;
-      await this.#replaceAfter(error);
+    for (let listings = 1; ; listings++) {
+      const { state } = this.#current;
+      const listing = await loadFollowListing(this.#options.replica, state);
+      if (followIdentity(listing, state) === this.#seen && this.#atLeast === undefined) return;
+      try {
+        await this.#apply(listing);
+        this.#seen = followIdentity(listing, this.#current.state);
+        return;
+      } catch (error) {
+        const isVanished = error instanceof NotContinued || isLitestreamError(error, "OBJECT_MISSING");
+        if (isVanished && listings < listingsMax) continue;
+        if (error instanceof NotContinued) return this.#replace(error.message);
+        if (!isLitestreamError(error, "BACKUP_DAMAGED", "OBJECT_MISSING")) throw error;
+        return this.#replaceAfter(error);
+      }
     }
   }
 

@@ -361,8 +361,9 @@ class DamageKnowledge {
    * @throws what it was given else, with a hint that names what can be restored
    */
   async learn(error: unknown, plan: AnyPlan, target: AnyTarget): Promise<void> {
-    if (!isLitestreamError(error, "BACKUP_DAMAGED", "FORMAT_INVALID", "OBJECT_MISSING")) throw error;
-    if (error.code === "OBJECT_MISSING" && this.#vanished++ < vanishedMax) return;
+    if (!isLitestreamError(error, "BACKUP_DAMAGED", "FORMAT_INVALID", "OBJECT_CHANGED", "OBJECT_MISSING")) throw error;
+    const hasVanished = error.code === "OBJECT_MISSING" || error.code === "OBJECT_CHANGED";
+    if (hasVanished && this.#vanished++ < vanishedMax) return;
     const { replica } = this.#options;
     const objects = damagedObjects(error, plan, replica.location);
     if (objects === undefined || objects.paths.every((path) => this.exclude.has(path))) throw error;

@@ -67,10 +67,10 @@ describe("Litestream", () => {
     const replicas = ["a", "b"].map((name) => ({ name, path: folder.join(name) }));
     const { litestream, events } = litestreamIn(folder, { replicas, minCheckpointPageCount: 50 });
     await litestream.start();
-    await events.first(({ type }) => type === "replica-sync");
     await writer.waitUntilDone();
     for (const replica of ["a", "b"]) {
       const isSync = (event: LitestreamEvent): boolean => event.type === "replica-sync" && event.replica === replica;
+      await events.first(isSync);
       for (let committed = 0; committed < 300;) {
         const seen = events.seen.length;
         committed = committedPrefix(await restored(folder, replica));

@@ -10,7 +10,7 @@ const coreFolder = join(root, "packages/core");
  */
 export const commandEntries: readonly string[] = [
   join(commandFolder, "src/main.ts"),
-  join(coreFolder, "src/lz4/decode-thread.ts"),
+  join(coreFolder, "src/lz4/block-thread.ts"),
 ];
 
 export const entryNaming = "[name].[ext]";

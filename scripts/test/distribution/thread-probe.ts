@@ -1,5 +1,5 @@
 /** Compiled with the command's thread: says what that says when it is started from an executable. */
-const worker = new Worker(new URL("./decode-thread.js", import.meta.url));
+const worker = new Worker(new URL("./block-thread.js", import.meta.url));
 worker.onmessage = ({ data }: MessageEvent<unknown>): void => {
   console.log(JSON.stringify(data));
   worker.terminate();

@@ -2,7 +2,7 @@
 import { errorMessage, LitestreamError } from "../errors.ts";
 import { decodeBlock } from "./block.ts";
 import { ChunkReader } from "../chunk-reader.ts";
-import { type Decoded, type DecodeThreads, decodeThreads } from "./decode-threads.ts";
+import { type Decoded, type BlockThreads, blockThreads } from "./block-threads.ts";
 import {
   frameMagic,
   legacyFrameMagic,
@@ -145,7 +145,7 @@ class Lz4Reader {
 
   /** Decoded on other threads where there are some, and then some ahead of the caller. */
   async *#independentBlocks(descriptor: FrameDescriptor): AsyncGenerator<Uint8Array, void, undefined> {
-    const threads = decodeThreads();
+    const threads = blockThreads();
     // The first alone: of an object that is begun before anybody reads it, one block is held and no more.
     let aheadMax = 1;
     const ahead: Promise<Decoded>[] = [];
@@ -192,7 +192,7 @@ class Lz4Reader {
   async #decodeAhead(
     { prefixed, isRaw, offset }: StoredBlock,
     { blockSizeBytesMax }: FrameDescriptor,
-    threads: DecodeThreads | undefined,
+    threads: BlockThreads | undefined,
   ): Promise<Decoded> {
     if (isRaw) return { content: prefixed.subarray(napiPrefixSizeBytes), stored: prefixed.buffer };
     if (threads === undefined) {

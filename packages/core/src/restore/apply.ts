@@ -13,7 +13,7 @@ import { throwIfAborted } from "../abort.ts";
 import { assert } from "../assert.ts";
 import { errorMessage, isLitestreamError, LitestreamError } from "../errors.ts";
 import { formatPosition, formatWalIndex, type Position, type WalIndex } from "../position.ts";
-import { openDecodeThreads } from "../lz4/decode-threads.ts";
+import { openBlockThreads } from "../lz4/block-threads.ts";
 import type { ReplicaReader } from "../replica-reader.ts";
 import { type DbHeader, dbHeaderSizeBytes, parseDbHeader } from "../db-header.ts";
 import type { WalChainEnd, WalFrame } from "../wal/chain.ts";
@@ -68,7 +68,7 @@ export interface AppliedState {
 export async function applyPlan(options: ApplyOptions): Promise<AppliedState> {
   const { replica, plan, output, signal, onProgress } = options;
   const decodeThreadCount = (options.parallelism ?? defaultParallelism()) - threadsWithout;
-  using _threads = openDecodeThreads(decodeThreadCount);
+  using _threads = openBlockThreads(decodeThreadCount);
   const walCount = plan.wals.length;
   const begin = (i: number): BegunWal | undefined => {
     const index = plan.wals[i];

@@ -8,6 +8,7 @@ import { fileError } from "./file-error.ts";
 import { faultPoint } from "../fault-point.ts";
 import { LocalFile, renameFile } from "../local-file.ts";
 import { releaseBuffer } from "../release-buffer.ts";
+import { SyncBehind } from "../sync-behind.ts";
 import type { ReadOptions, Store, StoreEntry } from "./store.ts";
 
 /**
@@ -69,13 +70,15 @@ export class FileStore implements Store {
       {
         using file = LocalFile.create(temporary, this.#owner, fileError);
         file.truncate(0);
+        const flushing = new SyncBehind(file);
         for await (const chunk of content) {
           throwIfAborted(signal, `writing ${path}`);
           file.writeAt(chunk, sizeBytes);
           sizeBytes += chunk.byteLength;
+          flushing.written(chunk.byteLength);
         }
         throwIfAborted(signal, `writing ${path}`);
-        file.sync();
+        await flushing.end();
       }
       this.rename(`${key}${temporarySuffix}`, key);
     } catch (error) {

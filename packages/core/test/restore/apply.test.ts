@@ -15,7 +15,7 @@ import { snapshotKey } from "../../src/layout/generations.ts";
 import { StoreReplicaReader } from "../../src/layout/reader.ts";
 import { segmentKey } from "../../src/layout/segments.ts";
 import { walKey } from "../../src/layout/whole.ts";
-import { openDecodeThreads } from "../../src/lz4/decode-threads.ts";
+import { openBlockThreads } from "../../src/lz4/block-threads.ts";
 import { compressLz4 } from "../../src/lz4/frame-writer.ts";
 import { walIndex } from "../../src/position.ts";
 import { restore } from "../../src/restore/restore.ts";
@@ -188,7 +188,7 @@ describe("restore gives the pages of SQLite's own checkpoint", () => {
     await putReplica(folder, past, undefined);
     const expected = pagesDigest(path);
     for (const threads of [0, 1, 3]) {
-      using _threads = openDecodeThreads(threads);
+      using _threads = openBlockThreads(threads);
       expect(await restoredDigest(folder, `restored-${threads}.db`)).toBe(expected);
     }
   });

@@ -17,8 +17,8 @@ _litestream() {
     verify) flags="-config -no-expand-env -replica -progress -json -help" ;;
     status) flags="-config -no-expand-env -socket -timeout -json -check -help" ;;
     sync) flags="-config -no-expand-env -socket -timeout -json -wait -help" ;;
-    snapshot) flags="-config -no-expand-env -socket -timeout -json -replica -help" ;;
-    validate) flags="-config -no-expand-env -socket -timeout -json -replica -help" ;;
+    snapshot) flags="-config -no-expand-env -socket -timeout -json -replica -progress -help" ;;
+    validate) flags="-config -no-expand-env -socket -timeout -json -replica -progress -help" ;;
     databases) flags="-config -no-expand-env -json -help" ;;
     generations) flags="-config -no-expand-env -replica -json -help" ;;
     snapshots) flags="-config -no-expand-env -replica -json -help" ;;
@@ -68,10 +68,12 @@ _litestream() {
     snapshot:-socket) files=1 ;;
     snapshot:-timeout) return ;;
     snapshot:-replica) return ;;
+    snapshot:-progress) values="auto always never" ;;
     validate:-config) files=1 ;;
     validate:-socket) files=1 ;;
     validate:-timeout) return ;;
     validate:-replica) return ;;
+    validate:-progress) values="auto always never" ;;
     databases:-config) files=1 ;;
     generations:-config) files=1 ;;
     generations:-replica) return ;;

@@ -81,6 +81,7 @@ complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o socket -r -F
 complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o timeout -x -d 'How long to wait for a replicator'
 complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o json -d 'Prints the answer as JSON'
 complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o replica -x -d 'Only of this replica'
+complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o progress -x -a 'auto always never' -d 'A progress bar, or lines where stderr is no terminal'
 
 complete -c litestream -n "__fish_seen_subcommand_from validate" -o config -r -F -d 'The configuration file'
 complete -c litestream -n "__fish_seen_subcommand_from validate" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'
@@ -88,6 +89,7 @@ complete -c litestream -n "__fish_seen_subcommand_from validate" -o socket -r -F
 complete -c litestream -n "__fish_seen_subcommand_from validate" -o timeout -x -d 'How long to wait for a replicator'
 complete -c litestream -n "__fish_seen_subcommand_from validate" -o json -d 'Prints the answer as JSON'
 complete -c litestream -n "__fish_seen_subcommand_from validate" -o replica -x -d 'Only this replica'
+complete -c litestream -n "__fish_seen_subcommand_from validate" -o progress -x -a 'auto always never' -d 'A progress bar, or lines where stderr is no terminal'
 
 complete -c litestream -n "__fish_seen_subcommand_from databases" -o config -r -F -d 'The configuration file'
 complete -c litestream -n "__fish_seen_subcommand_from databases" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'

@@ -1,6 +1,5 @@
 import { Litestream, type LitestreamEvent } from "@litestream/core";
 import type { DatabaseConfig } from "./config/config.ts";
-import { Interrupt } from "./interrupt.ts";
 import type { Engine } from "./supervisor/engine.ts";
 
 /**
@@ -9,16 +8,16 @@ import type { Engine } from "./supervisor/engine.ts";
  */
 export async function withEngine<T>(
   config: DatabaseConfig,
-  work: (engine: Engine, signal: AbortSignal) => Promise<T>,
+  work: (engine: Engine) => Promise<T>,
+  signal: AbortSignal,
   onEvent?: (event: LitestreamEvent) => void,
 ): Promise<T> {
   const engine = new Litestream({ ...config, engine: "inline", monitorEnabled: false, onEvent });
-  using interrupt = new Interrupt();
   const closeNow = (): void => engine.closeNow();
   process.once("exit", closeNow);
   try {
-    await engine.start({ signal: interrupt.signal });
-    return await work(engine, interrupt.signal);
+    await engine.start({ signal });
+    return await work(engine);
   } finally {
     await engine.stop().catch(() => undefined);
     engine.closeNow();

@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { printError } from "./output.ts";
 
 type EndSignal = "SIGINT" | "SIGTERM";
 
@@ -39,4 +40,19 @@ export class Interrupt implements Disposable {
 /** As shells count: 128 and the number of the signal. */
 export function signalExitCode(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
+}
+
+/**
+ * Runs work that SIGINT and SIGTERM end: what it then throws is not an error, and the exit code that of the signal.
+ * What the work holds (a progress bar, a database) is disposed of first.
+ */
+export async function interruptible(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
+  using interrupt = new Interrupt();
+  try {
+    return await work(interrupt.signal);
+  } catch (error) {
+    if (interrupt.received === undefined) throw error;
+    printError(`${interrupt.received} received: ended before it was done`);
+    return signalExitCode(interrupt.received);
+  }
 }

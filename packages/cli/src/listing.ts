@@ -5,7 +5,7 @@ import { configFlags } from "./flags.ts";
 import { oneLine, printError, printOut } from "./output.ts";
 import { describeError } from "./report.ts";
 import { findRestoreTarget } from "./restore-target.ts";
-import { formatTable } from "./table.ts";
+import { fitRows, formatTable } from "./table.ts";
 
 /** The flags of every command that lists what replicas hold. */
 export const listFlags = {
@@ -63,11 +63,12 @@ export async function readEach<T>(
 }
 
 export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
-  const [title = "", ...lines] = formatTable(
-    header,
-    rows.map((row) => row.map(oneLine)),
-  ).split("\n");
-  printOut([hasColor(process.stdout) ? paint(title, "bold") : title, ...lines].join("\n"));
+  const { stdout } = process;
+  const cells = rows.map((row) => row.map(oneLine));
+  // A pipe gets all of it.
+  const fitting = stdout.isTTY ? fitRows(header, cells, stdout.columns || 80) : cells;
+  const [title = "", ...lines] = formatTable(header, fitting).split("\n");
+  printOut([hasColor(stdout) ? paint(title, "bold") : title, ...lines].join("\n"));
 }
 
 export function printJson(value: unknown): void {

@@ -117,7 +117,7 @@ export class Service {
   }
 
   async #stopAfter(signal: NodeJS.Signals): Promise<number> {
-    this.#log.info(`${signal} received: last sync`);
+    this.#log.info(`${signal} received: last sync (a second signal ends at once)`);
     return (await this.#running.stop()) ? 0 : incompleteExitCode;
   }
 }

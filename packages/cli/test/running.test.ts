@@ -353,6 +353,12 @@ describe("the control socket", () => {
     expect(await ask("start", at("app.db"))).toMatchObject({ status: "started", position });
     expect(await ask("start", at("app.db"))).toMatchObject({ status: "already_running" });
 
+    const snapshots = await ask("snapshot", at("app.db"));
+    expect(snapshots).toMatchObject([{ replica: "file", index: "00000000" }]);
+    expect(await ask("validate", "-replica", "file")).toMatchObject([
+      { path: at("app.db"), results: [{ replica: "file", status: "ok" }] },
+    ]);
+
     expect(await ask("register", "-replica", at("other-replica"), other)).toMatchObject({ status: "registered" });
     expect(await ask("sync", "-wait", other)).toMatchObject({ position });
     command.signal("SIGHUP");

@@ -43,6 +43,14 @@ export type LitestreamEventBody =
       readonly sizeBytes: number;
       readonly durationMs: number;
     }
+  /** How far a snapshot or a validation has come, a few times a second; the total is an estimate. */
+  | {
+      readonly type: "progress";
+      readonly replica: string;
+      readonly operation: "snapshot" | "validation";
+      readonly doneBytes: number;
+      readonly totalBytes: number;
+    }
   /**
    * `position` is durable in the replica and can be restored; said when it is found out and whenever it moves.
    * Everything that was committed at `asOfMs` (milliseconds since 1970, as `Date.now()`) lies at or before it.

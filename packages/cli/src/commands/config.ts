@@ -2,12 +2,11 @@ import { defineCommand } from "citty";
 import { type Config, defaultConfigPath } from "../config/config.ts";
 import { configFlags } from "../flags.ts";
 import { type Command, type CommandHelp, invoke } from "../invoke.ts";
-import { printJson } from "../listing.ts";
+import { printJson, printTable } from "../listing.ts";
 import { didYouMean } from "../nearest.ts";
 import { oneLine, printError, printOut } from "../output.ts";
 import { placeOf } from "../places.ts";
 import { describeError } from "../report.ts";
-import { formatTable } from "../table.ts";
 import { UsageError } from "../usage-error.ts";
 
 const actions = ["check", "schema"] as const;
@@ -59,12 +58,7 @@ async function check(path: string, expandEnv: boolean, isJson: boolean): Promise
     return 0;
   }
   for (const warning of config.warnings) printError(`warning: ${warning}`);
-  printOut(
-    formatTable(
-      ["database", "replica", "place"],
-      rowsOf(config).map((row) => row.map(oneLine)),
-    ),
-  );
+  printTable(["database", "replica", "place"], rowsOf(config));
   printOut(`${oneLine(path)}: good`);
   return 0;
 }

@@ -1,9 +1,16 @@
 import { formatPosition } from "@litestream/core";
 import { defineCommand } from "citty";
 import { controlRequest } from "../control/client.ts";
-import { configuredDatabases, controlFlags, onlyDatabase, runningReplicator } from "../control/connect.ts";
+import {
+  type ControlArguments,
+  configuredDatabases,
+  controlFlags,
+  onlyDatabase,
+  runningReplicator,
+} from "../control/connect.ts";
 import type { SyncResponse } from "../control/protocol.ts";
 import { withEngine } from "../direct.ts";
+import { interruptible } from "../interrupt.ts";
 import { type Command, type CommandHelp, invoke } from "../invoke.ts";
 import { printJson, printPairs } from "../listing.ts";
 
@@ -14,38 +21,39 @@ const flags = {
 
 const command = defineCommand({
   args: flags,
-  async run({ args }): Promise<number> {
-    const path = onlyDatabase("sync", args);
-    const client = await runningReplicator("sync", args);
-    const startedAtMs = performance.now();
-    let position: string | null;
-    let replicated: string | null;
-    if (client === undefined) {
-      // Without a replicator there is nobody to go on with it: it is waited for.
-      const [config] = await configuredDatabases("sync", args);
-      if (config === undefined) throw new Error("a path was given");
-      position = formatPosition(await withEngine(config, (engine, signal) => engine.sync({ signal })));
-      replicated = position;
-    } else {
-      const body = { path, wait: args.wait === true, timeout: client.timeoutMs / 1000 };
-      ({ position, replicated_position: replicated } = await controlRequest<SyncResponse>(
-        client,
-        "POST",
-        "/sync",
-        body,
-      ));
-    }
-    const result = {
-      db_path: path,
-      position,
-      ...(replicated !== null && { replica_position: replicated }),
-      duration_ms: Math.round(performance.now() - startedAtMs),
-    };
-    if (args.json === true) printJson(result);
-    else printPairs(result);
-    return 0;
+  run({ args }): Promise<number> {
+    return interruptible((signal) => run(args, signal));
   },
 });
+
+type Arguments = ControlArguments & { readonly wait?: boolean | undefined; readonly json?: boolean | undefined };
+
+async function run(args: Arguments, signal: AbortSignal): Promise<number> {
+  const path = onlyDatabase("sync", args);
+  const client = await runningReplicator("sync", args);
+  const startedAtMs = performance.now();
+  let position: string | null;
+  let replicated: string | null;
+  if (client === undefined) {
+    // Without a replicator there is nobody to go on with it: it is waited for.
+    const [config] = await configuredDatabases("sync", args);
+    if (config === undefined) throw new Error("a path was given");
+    position = formatPosition(await withEngine(config, (engine) => engine.sync({ signal }), signal));
+    replicated = position;
+  } else {
+    const body = { path, wait: args.wait === true, timeout: client.timeoutMs / 1000 };
+    ({ position, replicated_position: replicated } = await controlRequest<SyncResponse>(client, "POST", "/sync", body));
+  }
+  const result = {
+    db_path: path,
+    position,
+    ...(replicated !== null && { replica_position: replicated }),
+    duration_ms: Math.round(performance.now() - startedAtMs),
+  };
+  if (args.json === true) printJson(result);
+  else printPairs(result);
+  return 0;
+}
 
 const help: CommandHelp = {
   about: [

@@ -1,20 +1,30 @@
 import { formatPosition, type ValidationResult } from "@litestream/core";
 import { defineCommand } from "citty";
-import { controlRequest } from "../control/client.ts";
-import { configuredDatabases, controlFlags, runningReplicator } from "../control/connect.ts";
+import { controlRequest, controlWork } from "../control/client.ts";
+import {
+  type ControlArguments,
+  configuredDatabases,
+  controlFlags,
+  progressFlag,
+  runningReplicator,
+} from "../control/connect.ts";
 import type { ListResponse, ValidateResponse } from "../control/protocol.ts";
 import { withEngine } from "../direct.ts";
 import { formatDurationMs } from "../duration.ts";
+import { interruptible } from "../interrupt.ts";
 import { type Command, type CommandHelp, invoke } from "../invoke.ts";
 import { printJson, printTable } from "../listing.ts";
 import { oneLine, printOut } from "../output.ts";
 import { expandPath } from "../paths.ts";
+import { parseProgressMode, Progress } from "../progress.ts";
+import type { Engine } from "../supervisor/engine.ts";
 import { validationJson } from "../status/status-json.ts";
 import { wrap } from "../wrap.ts";
 
 const flags = {
   ...controlFlags,
   replica: { type: "string", valueHint: "NAME", description: "Only this replica.\nDefaults to all of them." },
+  progress: progressFlag,
   timeout: { ...controlFlags.timeout, description: "How long to wait for a replicator.\nDefaults to 3600." },
 } as const;
 
@@ -28,36 +38,55 @@ interface Validated {
 
 const command = defineCommand({
   args: flags,
-  async run({ args }): Promise<number> {
-    const client = await runningReplicator("validate", { ...args, timeout: args.timeout ?? timeoutSeconds });
-    const request = args.replica === undefined ? {} : { replica: args.replica };
-    const validated: Validated[] = [];
-    if (client === undefined) {
-      for (const config of await configuredDatabases("validate", args)) {
-        const results = await withEngine(config, async (engine, signal) => {
-          await engine.sync({ signal });
-          return engine.validate({ ...request, signal });
-        });
-        validated.push({ path: config.path, results });
-      }
-    } else {
-      const paths =
-        args._.length > 0
-          ? args._.map(expandPath)
-          : (await controlRequest<ListResponse>(client, "GET", "/list")).databases.map(({ path }) => path);
-      for (const path of paths) {
-        const body = { path, ...request, timeout: client.timeoutMs / 1000 };
-        validated.push(await controlRequest<ValidateResponse>(client, "POST", "/validate", body));
-      }
-    }
-    if (args.json === true) {
-      printJson(validated.map(({ path, results }) => ({ path, results: results.map(validationJson) })));
-    } else {
-      print(validated);
-    }
-    return validated.every(({ results }) => results.every(({ status }) => status === "ok")) ? 0 : 1;
+  run({ args }): Promise<number> {
+    return interruptible((signal) => run(args, signal));
   },
 });
+
+type Arguments = ControlArguments & {
+  readonly replica?: string | undefined;
+  readonly progress?: string | undefined;
+  readonly json?: boolean | undefined;
+};
+
+async function run(args: Arguments, signal: AbortSignal): Promise<number> {
+  const client = await runningReplicator("validate", { ...args, timeout: args.timeout ?? timeoutSeconds });
+  const request = args.replica === undefined ? {} : { replica: args.replica };
+  const mode = parseProgressMode("validate", args.progress);
+  using progress = new Progress("validation", args.json === true && mode === "auto" ? "never" : mode);
+  const validated: Validated[] = [];
+  if (client === undefined) {
+    for (const config of await configuredDatabases("validate", args)) {
+      const validate = async (engine: Engine): Promise<ValidationResult[]> => {
+        await engine.sync({ signal });
+        return engine.validate({ ...request, signal });
+      };
+      const results = await withEngine(config, validate, signal, (event) => {
+        if (event.type === "progress") progress.update(event.doneBytes, event.totalBytes);
+      });
+      validated.push({ path: config.path, results });
+    }
+  } else {
+    const paths =
+      args._.length > 0
+        ? args._.map(expandPath)
+        : (await controlRequest<ListResponse>(client, "GET", "/list")).databases.map(({ path }) => path);
+    for (const path of paths) {
+      const body = { path, ...request, timeout: client.timeoutMs / 1000 };
+      const answer = await controlWork<ValidateResponse>({ ...client, signal }, "/validate", body, ({ done, total }) =>
+        progress.update(done, total),
+      );
+      validated.push(answer);
+    }
+  }
+  progress.pause();
+  if (args.json === true) {
+    printJson(validated.map(({ path, results }) => ({ path, results: results.map(validationJson) })));
+  } else {
+    print(validated);
+  }
+  return validated.every(({ results }) => results.every(({ status }) => status === "ok")) ? 0 : 1;
+}
 
 function print(validated: readonly Validated[]): void {
   printTable(

@@ -2,12 +2,14 @@ import { createConnection } from "node:net";
 import { statSync } from "node:fs";
 import { type ErrorCode, errorMessage, LitestreamError } from "@litestream/core";
 import { UsageError } from "../usage-error.ts";
-import type { ErrorResponse } from "./protocol.ts";
+import { type ErrorResponse, type ProgressLine, progressType } from "./protocol.ts";
 
 export interface ControlClient {
   /** The socket's path. */
   readonly socket: string;
   readonly timeoutMs: number;
+  /** Ends waiting for the answer; what was asked for goes on. */
+  readonly signal?: AbortSignal;
 }
 
 /** Whether somebody listens at the socket. */
@@ -29,18 +31,54 @@ export function isAlive(socket: string): Promise<boolean> {
  * @throws UsageError when nobody listens or it takes too long, and what the replicator answered
  */
 export async function controlRequest<T>(
-  { socket, timeoutMs }: ControlClient,
+  client: ControlClient,
   method: "GET" | "POST",
   path: string,
   body?: object,
 ): Promise<T> {
-  let response: Response;
+  const response = await send(client, method, path, body, "application/json");
+  const answer: unknown = await response.json();
+  if (!response.ok) throw asThrown(answer as ErrorResponse);
+  return answer as T;
+}
+
+/** As `controlRequest`, for work that takes its time: `onProgress` is told how far it has come. */
+export async function controlWork<T>(
+  client: ControlClient,
+  path: string,
+  body: object,
+  onProgress: (progress: ProgressLine) => void,
+): Promise<T> {
+  const response = await send(client, "POST", path, body, progressType);
+  if (!response.ok || response.body === null) throw asThrown((await response.json()) as ErrorResponse);
+  let held = "";
+  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+    const lines = (held + text).split("\n");
+    held = lines.pop() ?? "";
+    for (const line of lines) {
+      const said = JSON.parse(line) as { progress?: ProgressLine; answer?: T; failure?: ErrorResponse };
+      if (said.progress !== undefined) onProgress(said.progress);
+      if (said.failure !== undefined) throw asThrown(said.failure);
+      if (said.answer !== undefined) return said.answer;
+    }
+  }
+  throw new UsageError(`the replicator at ${client.socket} ended before it answered`, "See its log.");
+}
+
+async function send(
+  { socket, timeoutMs, signal }: ControlClient,
+  method: "GET" | "POST",
+  path: string,
+  body: object | undefined,
+  accept: string,
+): Promise<Response> {
   try {
-    response = await fetch(`http://litestream${path}`, {
+    return await fetch(`http://litestream${path}`, {
       unix: socket,
       method,
+      headers: { Accept: accept },
       // The replicator itself keeps the time-out, and says what came of it; this is for one that answers nothing.
-      signal: AbortSignal.timeout(timeoutMs + 2000),
+      signal: AbortSignal.any([AbortSignal.timeout(timeoutMs + 2000), ...(signal === undefined ? [] : [signal])]),
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
   } catch (error) {
@@ -52,9 +90,9 @@ export async function controlRequest<T>(
       "Start litestream replicate with socket: enabled: true in its configuration, or with -socket PATH.",
     );
   }
-  const answer: unknown = await response.json();
-  if (response.ok) return answer as T;
-  const { error, code, hint } = answer as ErrorResponse;
-  if (code === undefined) throw new UsageError(error, hint);
-  throw new LitestreamError(code as ErrorCode, error, hint === undefined ? {} : { hint });
+}
+
+function asThrown({ error, code, hint }: ErrorResponse): Error {
+  if (code === undefined) return new UsageError(error, hint);
+  return new LitestreamError(code as ErrorCode, error, hint === undefined ? {} : { hint });
 }

@@ -21,6 +21,12 @@ export const controlFlags = {
   json: { type: "boolean", description: "Prints the answer as JSON." },
 } as const;
 
+export const progressFlag = {
+  type: "string",
+  valueHint: "WHEN",
+  description: "A progress bar, or lines where stderr is no terminal: auto, always or never.\nDefaults to auto.",
+} as const;
+
 export interface ControlArguments {
   readonly _: readonly string[];
   readonly config?: string | undefined;

@@ -69,6 +69,17 @@ export interface ValidateResponse {
   readonly results: readonly ValidationResult[];
 }
 
+/** What comes in lines, before the answer, to who accepts `progressType`. */
+export interface ProgressLine {
+  readonly replica: string;
+  readonly operation: "snapshot" | "validation";
+  readonly done: number;
+  readonly total: number;
+}
+
+/** JSON in lines: any number of `{"progress": …}`, then `{"answer": …}` or `{"failure": …}`. */
+export const progressType = "application/x-ndjson";
+
 export interface ErrorResponse {
   readonly error: string;
   readonly code?: string;

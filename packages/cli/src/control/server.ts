@@ -8,15 +8,17 @@ import { describeError } from "../report.ts";
 import { UsageError } from "../usage-error.ts";
 import { version } from "../version.ts";
 import { controlRequest, isAlive } from "./client.ts";
-import type {
-  ErrorResponse,
-  InfoResponse,
-  ListResponse,
-  SnapshotResponse,
-  StateResponse,
-  StatusResponse,
-  SyncResponse,
-  ValidateResponse,
+import {
+  type ErrorResponse,
+  type InfoResponse,
+  type ListResponse,
+  type ProgressLine,
+  progressType,
+  type SnapshotResponse,
+  type StateResponse,
+  type StatusResponse,
+  type SyncResponse,
+  type ValidateResponse,
 } from "./protocol.ts";
 import { bodyOf, type ControlBody } from "./request.ts";
 import { takeSnapshots } from "./snapshots.ts";
@@ -86,14 +88,38 @@ export class ControlServer implements Disposable {
     const handler = this.#routes[route];
     if (handler === undefined) return failure(404, { error: `there is no ${route}` });
     try {
-      return Response.json(await handler(await bodyOf(request)));
+      const body = await bodyOf(request);
+      if (request.headers.get("accept") === progressType) return this.#answerInLines(() => handler(body), body);
+      return Response.json(await handler(body));
     } catch (error) {
-      return failure(statusOf(error), {
-        error: error instanceof Error ? error.message : describeError(error),
-        ...(isLitestreamError(error) && { code: error.code, ...(error.hint !== undefined && { hint: error.hint }) }),
-        ...(error instanceof UsageError && error.hint !== undefined && { hint: error.hint }),
-      });
+      return failure(statusOf(error), errorResponse(error));
     }
+  }
+
+  /** How far the work on the database has come, and at last the answer. */
+  #answerInLines(work: () => Promise<object>, body: ControlBody): Response {
+    const engine = this.#engine(this.#database(body));
+    const lines = new TransformStream<string, string>();
+    const writer = lines.writable.getWriter();
+    // Who asked may go away; the work goes on.
+    const say = (line: object): void => void writer.write(`${JSON.stringify(line)}\n`).catch(() => undefined);
+    const unsubscribe = engine.subscribe((event) => {
+      if (event.type !== "progress") return;
+      const { replica, operation, doneBytes: done, totalBytes: total } = event;
+      say({ progress: { replica, operation, done, total } satisfies ProgressLine });
+    });
+    work()
+      .then(
+        (answer) => say({ answer }),
+        (error: unknown) => say({ failure: errorResponse(error) }),
+      )
+      .finally(() => {
+        unsubscribe();
+        writer.close().catch(() => undefined);
+      });
+    return new Response(lines.readable.pipeThrough(new TextEncoderStream()), {
+      headers: { "Content-Type": progressType },
+    });
   }
 
   readonly #routes: Readonly<Record<string, (body: ControlBody) => Promise<object>>> = {
@@ -191,6 +217,14 @@ export class ControlServer implements Disposable {
 }
 
 class NotFound extends Error {}
+
+function errorResponse(error: unknown): ErrorResponse {
+  return {
+    error: error instanceof Error ? error.message : describeError(error),
+    ...(isLitestreamError(error) && { code: error.code, ...(error.hint !== undefined && { hint: error.hint }) }),
+    ...(error instanceof UsageError && error.hint !== undefined && { hint: error.hint }),
+  };
+}
 
 function waiting({ timeout = timeoutSeconds, replica }: ControlBody): { signal: AbortSignal; replica?: string } {
   return { signal: AbortSignal.timeout(timeout * 1000), ...(replica !== undefined && { replica }) };

@@ -39,6 +39,19 @@ export function describeEvent(event: LitestreamEvent): LogRecord {
         size: event.sizeBytes,
         duration_ms: Math.round(event.durationMs),
       });
+    case "progress": {
+      const { operation, replica, doneBytes, totalBytes } = event;
+      return say(
+        "trace",
+        `${operation} of replica ${replica}: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
+        {
+          replica,
+          operation,
+          bytes: doneBytes,
+          total: totalBytes,
+        },
+      );
+    }
     case "sync":
       return say("trace", `copied ${event.frames} frames up to ${formatPosition(event.position)}`, {
         position: formatPosition(event.position),

@@ -61,6 +61,7 @@ export class ReplicaProgress {
         this.#failure = failureAfter(this.#failure, event.error, nowMs);
         return;
       case "disk-full":
+      case "progress":
       case "retention":
       case "replica-operation":
       case "wal-compressed":

@@ -25,6 +25,7 @@ import type { CopyEnd, LayoutWriter } from "./layout-writer.ts";
 import { ReplicaLoop } from "./replica-loop.ts";
 import type { Replica } from "./replica.ts";
 import { enforceRetention, retentionMsDefault, type RetentionOptions } from "./retention.ts";
+import { ProgressMeter } from "./progress-meter.ts";
 import { SnapshotSchedule } from "./snapshot-schedule.ts";
 import { type Standing, standingOf } from "./standing.ts";
 import { startUpkeep } from "./start-upkeep.ts";
@@ -221,8 +222,10 @@ export class StoreReplica implements Replica<WalSource> {
    */
   async validate(signal: AbortSignal = new AbortController().signal): Promise<ValidationResult> {
     const { validationTimeoutMs, validationPollIntervalMs } = this.#parts.options;
+    const progress = new ProgressMeter(this.#emit, this.name, "validation");
     const { result, needsRepair } = await validateReplica(this.db, this, {
       signal,
+      onProgress: (doneBytes, totalBytes) => progress.update(doneBytes, totalBytes),
       timeoutMs: validationTimeoutMs,
       pollIntervalMs: validationPollIntervalMs,
     });
@@ -460,10 +463,13 @@ export class StoreReplica implements Replica<WalSource> {
         this.#copiedFrom = undefined;
       },
     };
+    const progress = new ProgressMeter(this.#emit, this.name, "snapshot");
+    const totalBytes = this.db.sizeBytes();
     async function* content(): AsyncIterable<Uint8Array> {
       for await (const chunk of snapshot.content()) {
         signal?.throwIfAborted();
         bytes += chunk.byteLength;
+        progress.update(bytes, totalBytes);
         yield chunk;
       }
       end = snapshot.end();

@@ -14,13 +14,19 @@ const stepSizeBytes = 1 << 20;
  * Writes the database as of a position: its file, then the frames of the WAL over it, in their order.
  * @returns pages in it
  */
-export async function copyState(state: SourceState, target: LocalFile, signal: AbortSignal): Promise<number> {
+export async function copyState(
+  state: SourceState,
+  target: LocalFile,
+  signal: AbortSignal,
+  onCopied: (bytes: number) => void = () => undefined,
+): Promise<number> {
   const { pageSize } = state;
   let sizeBytes = 0;
   for await (const chunk of state.content()) {
     throwIfAborted(signal, "the validation");
     target.writeAt(chunk, sizeBytes);
     sizeBytes += chunk.byteLength;
+    onCopied(sizeBytes);
   }
   const pageCount = (await applyWal(state, target, signal)) ?? Math.floor(sizeBytes / pageSize);
   target.truncate(pageCount * pageSize);

@@ -47,6 +47,8 @@ export interface ValidateOptions {
   readonly pollIntervalMs?: number | undefined;
   /** How long that is waited for; 10000. */
   readonly timeoutMs?: number | undefined;
+  /** Called with each piece that is copied, and with each that is read of the replica. */
+  readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
 export interface Validation {
@@ -125,7 +127,9 @@ class Run {
   async #copy(workspace: Workspace): Promise<{ position: Position; pageSize: number }> {
     using state = this.#db.beginState();
     using target = workspace.create(workspace.livePath);
-    await copyState(state, target, this.#options.signal);
+    const { signal, onProgress } = this.#options;
+    // Half of the work; the other half is the restore, to which the comparison adds little.
+    await copyState(state, target, signal, (copied) => onProgress?.(copied, 2 * state.fileSizeBytes));
     return { position: state.position, pageSize: state.pageSize };
   }
 
@@ -151,7 +155,7 @@ class Run {
   }
 
   async #compare(workspace: Workspace, position: Position, pageSize: number): Promise<Finding> {
-    const { signal } = this.#options;
+    const { signal, onProgress } = this.#options;
     let warnings: readonly string[];
     try {
       const restored = await restore({
@@ -162,6 +166,9 @@ class Run {
         integrityCheck: "none",
         parallelism: 1,
         signal,
+        onProgress: (event) => {
+          if (event.type === "read") onProgress?.(event.totalBytes + event.readBytes, 2 * event.totalBytes);
+        },
       });
       ({ warnings } = restored);
     } catch (error) {

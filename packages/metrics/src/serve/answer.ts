@@ -1,16 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { Body } from "./body.ts";
 
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: string | Uint8Array;
+  readonly body: Body;
   readonly headers?: Readonly<Record<string, string>>;
 }
-
-const gzipSizeBytesMin = 1024;
-const compress = promisify(gzip);
 
 /** A page may load from here alone, and nobody may frame it, or read it from another site. */
 const securityHeaders: Readonly<Record<string, string>> = {
@@ -24,11 +20,11 @@ const securityHeaders: Readonly<Record<string, string>> = {
 };
 
 export function text(status: number, body: string): Answer {
-  return { status, type: "text/plain; charset=utf-8", body: `${body}\n` };
+  return { status, type: "text/plain; charset=utf-8", body: new Body(`${body}\n`) };
 }
 
 export function json(status: number, value: object): Answer {
-  return { status, type: "application/json", body: `${JSON.stringify(value)}\n` };
+  return { status, type: "application/json", body: new Body(`${JSON.stringify(value)}\n`) };
 }
 
 /** @param withinMs for the client to take it */
@@ -44,10 +40,10 @@ export async function send(
     "Content-Type": answer.type,
     ...answer.headers,
   };
-  let body = typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body;
   const takesGzip = /(?:^|[\s,])gzip\b(?!\s*;\s*q=0(?:\.0*)?(?:,|$))/.test(request.headers["accept-encoding"] ?? "");
-  if (takesGzip && body.byteLength >= gzipSizeBytesMin && headers["Content-Encoding"] === undefined) {
-    body = await compress(body, { level: 1 });
+  const gzipped = takesGzip ? await answer.body.gzipped() : undefined;
+  const body = gzipped ?? answer.body.plain;
+  if (gzipped !== undefined) {
     headers["Content-Encoding"] = "gzip";
     headers["Vary"] = "Accept, Accept-Encoding";
   }

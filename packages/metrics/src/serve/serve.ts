@@ -5,6 +5,7 @@ import { openMetricsContentType, openMetricsText } from "../openmetrics.ts";
 import { hasToken } from "./access.ts";
 import { formatAddress, isLocalHostHeader, isLoopback, parseAddress } from "./address.ts";
 import { type Answer, beginStream, json, send, text } from "./answer.ts";
+import { Body } from "./body.ts";
 import { Cached } from "./cached.ts";
 import { close, defaultLimits, type HttpLimits, listen } from "./http-server.ts";
 import { Live } from "./live.ts";
@@ -66,8 +67,8 @@ class Handler implements Disposable {
   readonly #cleanUp = new DisposableStack();
   readonly #live: Live;
   readonly #status: Cached<Awaited<ReturnType<typeof statusDocument>>>;
-  readonly #text: Cached<string>;
-  readonly #openMetrics: Cached<string>;
+  readonly #text: Cached<Body>;
+  readonly #openMetrics: Cached<Body>;
 
   constructor(options: ServeOptions, loopback: boolean, limits: HttpLimits) {
     const { databases, token, lagLimitMs = defaultLagLimitMs } = options;
@@ -75,8 +76,8 @@ class Handler implements Disposable {
     this.#isLoopback = loopback;
     this.#limits = limits;
     const { registry } = options;
-    this.#text = new Cached(() => registry.metrics());
-    this.#openMetrics = new Cached(() => openMetricsText(registry));
+    this.#text = new Cached(async () => new Body(await registry.metrics()));
+    this.#openMetrics = new Cached(async () => new Body(await openMetricsText(registry)));
     this.#status = new Cached(() => statusDocument(databases(), lagLimitMs));
     this.#live = this.#cleanUp.use(new Live(() => this.#status.get(), limits.answerMs));
   }

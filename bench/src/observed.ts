@@ -1,6 +1,6 @@
 /**
- * What it costs to be looked at: the lag of replication, and the CPU of its process, while nobody looks, while `/metrics`
- * is scraped, and while pages are open, in turns and in one process; then the cost of observing its events.
+ * What it costs to be looked at: the lag of replication, and the CPU of its process, while nobody looks, while
+ * `/metrics` is scraped, and while pages are open, in turns and in one process; then the cost of observing its events.
  *
  *     bun run observed -- [--seconds 60] [--rounds 3] [--scrapes 200] [--pages 50] [--rate 100]
  */
@@ -62,7 +62,7 @@ async function measure(path: string, url: string, replicator: Replicator, phase:
   const { committedAtMs } = await load.done();
   const { cpuMs } = usageSince(before, processUsage(replicator.pid));
   await Bun.sleep(1000);
-  onlookers.stdin.end();
+  await onlookers.stdin.end();
   const seen = JSON.parse(await onlookers.stdout.text()) as OnlookerReport;
   const syncs = replicator.replicaSyncs().slice(from);
   const lags: number[] = [];

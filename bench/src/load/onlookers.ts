@@ -45,7 +45,7 @@ async function watchUntilOver(url: string, signal: AbortSignal): Promise<void> {
   try {
     const response = await fetch(`${url}/status.json`, { headers: { Accept: "text/event-stream" }, signal });
     if (!response.ok || response.body === null) throw new Error(`it was answered with ${response.status}`);
-    for await (const chunk of response.body) {
+    for await (const chunk of response.body as ReadableStream<Uint8Array>) {
       report.events++;
       report.bytes += chunk.byteLength;
     }

@@ -31,7 +31,7 @@ export async function startServed({ workPath, databases, settings }: ServedOptio
   const replicator = new Replicator(["-config", configPath], join(workPath, "trace.jsonl"));
   try {
     await replicator.waitForText("serving ");
-    const url = /serving .* at (http:\/\/[^/\s]+)/.exec(replicator.stderr)?.[1];
+    const url = /serving .* at (http:\/\/[^/\s,]+)/.exec(replicator.stderr)?.[1];
     if (url === undefined) throw new Error(`it does not say where it serves:\n${replicator.stderr}`);
     return { replicator, configPath, url };
   } catch (error) {

@@ -1,4 +1,5 @@
-import type { Observation } from "@litestream/metrics";
+import { LitestreamError, openReplica } from "@litestream/core";
+import type { StatusServer, Watched } from "@litestream/metrics";
 import type { Config } from "./config/config.ts";
 import type { Log } from "./log/log.ts";
 import { describeError } from "./report.ts";
@@ -34,23 +35,24 @@ export async function startObservability({
   await using cleanUp = new AsyncDisposableStack();
   const registry = new Registry();
   collectProcessMetrics(registry);
-  const observations = new Map<string, Observation>();
+  const observations = new Map<string, DisposableStack>();
   /** One that was taken out of the configuration is no longer told of. */
-  const current = (): readonly ManagedDatabase[] => {
+  const current = (): readonly Watched[] => {
     const found = databases();
     const paths = new Set(found.map(({ path }) => path));
     for (const [path, observation] of observations) {
       if (paths.has(path)) continue;
-      observation[Symbol.dispose]();
+      observation.dispose();
       observations.delete(path);
     }
-    return found;
+    return found.map(watched);
   };
+  let server: StatusServer | undefined;
   if (addr !== undefined) {
     parseAddress(addr);
     try {
-      const server = cleanUp.use(await serve({ addr, databases: current, registry, token: addrToken, lagLimitMs }));
-      log.info(`serving metrics at ${server.url}/metrics${server.isLoopback ? ", to this machine only" : ""}`);
+      server = cleanUp.use(await serve({ addr, databases: current, registry, token: addrToken, lagLimitMs }));
+      log.info(`serving status and metrics at ${server.url}${server.isLoopback ? ", to this machine only" : ""}`);
       if (!server.isLoopback && addrToken === undefined) {
         log.warn(`whoever reaches ${server.url} sees what is replicated, and where to; addr-token keeps others out`);
       }
@@ -65,9 +67,27 @@ export async function startObservability({
   const resources = cleanUp.move();
   return {
     attach: (engine) => {
-      observations.get(engine.path)?.[Symbol.dispose]();
-      observations.set(engine.path, observe(engine, { registry }));
+      observations.get(engine.path)?.dispose();
+      const observation = new DisposableStack();
+      observation.use(observe(engine, { registry }));
+      if (server !== undefined) observation.defer(engine.subscribe(server.observe));
+      observations.set(engine.path, observation);
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+/** Also one that could not be started: then its failure is what there is to tell. */
+function watched(database: ManagedDatabase): Watched {
+  return {
+    path: database.path,
+    status: () => database.status(),
+    openReplica: (name) => {
+      const options = database.config.replicas.find((replica) => replica.name === name);
+      if (options === undefined) {
+        throw new LitestreamError("CONFIG_INVALID", `${database.path} has no replica ${name}`);
+      }
+      return openReplica(options);
+    },
   };
 }

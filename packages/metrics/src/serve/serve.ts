@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { LitestreamEvent } from "@litestream/core";
 import { Registry } from "prom-client";
 import type { Watched } from "../observed.ts";
 import { openMetricsContentType, openMetricsText } from "../openmetrics.ts";
@@ -8,6 +9,7 @@ import { type Answer, beginStream, json, send, text } from "./answer.ts";
 import { Body } from "./body.ts";
 import { Cached } from "./cached.ts";
 import { close, defaultLimits, type HttpLimits, listen } from "./http-server.ts";
+import { Details } from "./details.ts";
 import { Live } from "./live.ts";
 import { statusDocument } from "./status-document.ts";
 
@@ -31,12 +33,14 @@ export interface StatusServer extends AsyncDisposable {
   readonly url: string;
   /** Only this machine can reach it. */
   readonly isLoopback: boolean;
+  /** To be told of what happens, for the page: give it to `subscribe`. */
+  readonly observe: (event: LitestreamEvent) => void;
 }
 
 const defaultLagLimitMs = 60_000;
 
 /**
- * Serves `/metrics`, `/healthz` and `/status.json`, the last one also as server-sent events.
+ * Serves the status page at `/`, and `/metrics`, `/healthz` and `/status.json`, this also as server-sent events.
  * @throws LitestreamError CONFIG_INVALID when the address is none, or cannot be had
  */
 export async function serve(options: ServeOptions): Promise<StatusServer> {
@@ -52,6 +56,7 @@ export async function serve(options: ServeOptions): Promise<StatusServer> {
     return {
       url: `http://${formatAddress({ host: address.host, port })}`,
       isLoopback: isLoopback(address.host),
+      observe: (event) => handler.details.observe(event),
       [Symbol.asyncDispose]: () => cleanUp.disposeAsync(),
     };
   } catch (error) {
@@ -66,6 +71,7 @@ class Handler implements Disposable {
   readonly #limits: HttpLimits;
   readonly #cleanUp = new DisposableStack();
   readonly #live: Live;
+  readonly details: Details;
   readonly #status: Cached<Awaited<ReturnType<typeof statusDocument>>>;
   readonly #text: Cached<Body>;
   readonly #openMetrics: Cached<Body>;
@@ -79,6 +85,7 @@ class Handler implements Disposable {
     this.#text = new Cached(async () => new Body(await registry.metrics()));
     this.#openMetrics = new Cached(async () => new Body(await openMetricsText(registry)));
     this.#status = new Cached(() => statusDocument(databases(), lagLimitMs));
+    this.details = this.#cleanUp.use(new Details(databases, () => this.#status.get()));
     this.#live = this.#cleanUp.use(new Live(() => this.#status.get(), limits.answerMs));
   }
 
@@ -95,9 +102,12 @@ class Handler implements Disposable {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     const refusal = this.#refusal(request);
     if (refusal !== undefined) return refusal;
-    const path = (request.url ?? "/").replace(/[?#].*$/, "");
+    const { pathname: path, searchParams: query } = new URL(request.url ?? "/", "http://localhost");
     const isKnown = this.#token === undefined || hasToken(request.headers.authorization, this.#token);
     if (path === "/healthz") return this.#health(isKnown);
+    // The page itself tells nothing, and asks for the token.
+    const asset = path === "/" || path.startsWith("/assets/") ? await assetAt(path) : undefined;
+    if (asset !== undefined) return asset;
     if (!isKnown) {
       const unauthorized = text(401, "A token is needed: Authorization: Bearer TOKEN");
       return { ...unauthorized, headers: { "WWW-Authenticate": 'Bearer realm="litestream"' } };
@@ -107,8 +117,14 @@ class Handler implements Disposable {
         return this.#metrics(request.headers.accept ?? "");
       case "/status.json":
         return this.#statusJson(request, response);
+      case "/database.json":
+        return this.details.database(query);
+      case "/restorable.json":
+        return this.details.restorable(query);
+      case "/restore.json":
+        return this.details.restore(query);
       default:
-        return text(404, "Nothing is here. There are /metrics, /healthz and /status.json.");
+        return text(404, "Nothing is here. There are /, /metrics, /healthz and /status.json.");
     }
   }
 
@@ -144,4 +160,10 @@ class Handler implements Disposable {
     if (await this.#live.add(response, beginStream)) return undefined;
     return { ...text(503, "Too many pages are open"), headers: { "Retry-After": "10" } };
   }
+}
+
+/** Read when the first page is opened, and kept. */
+async function assetAt(path: string): Promise<Answer | undefined> {
+  const { assets } = await import("./assets.ts");
+  return assets.get(path);
 }

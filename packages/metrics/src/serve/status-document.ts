@@ -25,6 +25,8 @@ export interface StatusDocument {
   /** Milliseconds since 1970. */
   readonly atMs: number;
   readonly isHealthy: boolean;
+  /** A replica that is further behind is not good. */
+  readonly lagLimitMs: number;
   readonly databases: readonly DatabaseDocument[];
 }
 
@@ -41,7 +43,7 @@ export async function statusDocument(databases: readonly Watched[], lagLimitMs: 
     }),
   );
   const isHealthy = documents.every(({ problems }) => problems.length === 0);
-  return { atMs: Date.now(), isHealthy, databases: documents };
+  return { atMs: Date.now(), isHealthy, lagLimitMs, databases: documents };
 }
 
 function plainStatus(status: DatabaseStatus): Plain<DatabaseStatus> {

@@ -1,0 +1,163 @@
+import { LagChart } from "./chart.js";
+import { get } from "./connection.js";
+import { formatBytes, formatDuration, formatTime, judgeReplica } from "./format.js";
+import { TimeLine } from "./time-line.js";
+
+const refreshMs = 5000;
+
+/** What is known of one database: its replicas, their last hours, what can be restored, and what happened. */
+export class Detail {
+  #path;
+  #panel;
+  #facts = document.createElement("dl");
+  #replicas = document.createElement("div");
+  #events = document.createElement("ol");
+  /** @type {Map<string, Replica>} */
+  #shown = new Map();
+  #timer;
+
+  /** @param {string} path @param {HTMLElement} panel */
+  constructor(path, panel) {
+    this.#path = path;
+    this.#panel = panel;
+    this.#panel.className = "detail";
+    this.#facts.className = "facts";
+    this.#replicas.className = "replicas";
+    const heading = document.createElement("h4");
+    heading.textContent = "What happened";
+    this.#events.className = "events";
+    this.#panel.replaceChildren(this.#facts, this.#replicas, heading, this.#events);
+    this.#timer = setInterval(() => void this.#refresh(), refreshMs);
+    void this.#refresh();
+  }
+
+  show({ status }, lagLimitMs) {
+    showFacts(this.#facts, [
+      ["Size", formatBytes(status?.dbSizeBytes)],
+      ["WAL", formatBytes(status?.walSizeBytes)],
+      ["Position", status?.position ?? "–"],
+    ]);
+    for (const replica of status?.replicas ?? []) {
+      let shown = this.#shown.get(replica.name);
+      if (shown === undefined) {
+        shown = new Replica(this.#path, replica.name);
+        this.#shown.set(replica.name, shown);
+        this.#replicas.append(shown.element);
+        void this.#refresh();
+      }
+      shown.show(replica, lagLimitMs);
+    }
+  }
+
+  close() {
+    clearInterval(this.#timer);
+    for (const replica of this.#shown.values()) replica.close();
+    this.#panel.replaceChildren();
+  }
+
+  async #refresh() {
+    if (document.hidden) return;
+    const response = await get(`/database.json?path=${encodeURIComponent(this.#path)}`).catch(() => undefined);
+    if (response?.ok !== true) return;
+    const { events, replicas } = await response.json();
+    for (const { name, series } of replicas) this.#shown.get(name)?.showHistory(series);
+    showEvents(this.#events, events);
+  }
+}
+
+class Replica {
+  element = document.createElement("section");
+  #state = document.createElement("p");
+  #facts = document.createElement("dl");
+  #failure = document.createElement("p");
+  #chart;
+  #timeLine;
+
+  constructor(path, name) {
+    const heading = document.createElement("h4");
+    heading.textContent = `Replica ${name}`;
+    this.#state.className = "state";
+    this.#facts.className = "facts";
+    this.#failure.className = "failure";
+    this.#failure.hidden = true;
+    this.element.className = "replica";
+    this.element.setAttribute("aria-label", `Replica ${name}`);
+    this.#chart = new LagChart(name);
+    this.#timeLine = new TimeLine(path, name);
+    this.element.append(heading, this.#state, this.#failure, this.#facts, this.#chart.element, this.#timeLine.element);
+  }
+
+  show(replica, lagLimitMs) {
+    const { level, text } = judgeReplica(replica, lagLimitMs);
+    this.element.dataset.level = level;
+    setText(this.#state, text);
+    const { failure } = replica;
+    this.#failure.hidden = failure === undefined;
+    if (failure !== undefined) {
+      const hint = failure.hint === undefined ? "" : ` ${failure.hint}`;
+      setText(this.#failure, `${failure.message}.${hint} (${failure.count} times)`);
+    }
+    const validated = replica.lastValidation;
+    showFacts(this.#facts, [
+      ["Place", replica.location],
+      ["Lag", replica.lagMs === undefined ? "unknown" : formatDuration(replica.lagMs)],
+      ["Lacks", replica.lagBytes === undefined ? "–" : formatBytes(replica.lagBytes)],
+      ["Holds all until", formatTime(replica.asOfMs)],
+      ["Position", replica.position ?? "–"],
+      ["Last snapshot", formatTime(replica.lastSnapshot?.takenAtMs)],
+      [
+        "Last validation",
+        validated === undefined ? "none yet" : `${validated.status}, ${formatTime(validated.endedAtMs)}`,
+      ],
+    ]);
+  }
+
+  showHistory(series) {
+    this.#chart.show(series);
+  }
+
+  close() {
+    this.#chart.close();
+    this.#timeLine.close();
+  }
+}
+
+/** @param {HTMLElement} list @param {[string, string][]} facts */
+function showFacts(list, facts) {
+  if (list.childElementCount !== facts.length) {
+    list.replaceChildren(
+      ...facts.map(([name]) => {
+        const group = document.createElement("div");
+        const [term, description] = [document.createElement("dt"), document.createElement("dd")];
+        term.textContent = name;
+        group.append(term, description);
+        return group;
+      }),
+    );
+  }
+  for (const [n, [, text]] of facts.entries()) setText(list.children[n].lastElementChild, text);
+}
+
+function showEvents(list, events) {
+  if (events.length === 0) {
+    const nothing = document.createElement("li");
+    nothing.textContent = "Nothing since this process began.";
+    list.replaceChildren(nothing);
+    return;
+  }
+  list.replaceChildren(
+    ...events.map(({ atMs, kind, text, count }) => {
+      const item = document.createElement("li");
+      const time = document.createElement("time");
+      time.dateTime = new Date(atMs).toISOString();
+      time.textContent = formatTime(atMs);
+      item.dataset.kind = kind;
+      item.append(time, ` ${text}${count > 1 ? ` (${count} times)` : ""}`);
+      return item;
+    }),
+  );
+}
+
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

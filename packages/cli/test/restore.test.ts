@@ -58,6 +58,10 @@ describe("litestream restore", () => {
   test("refuses what makes no sense, before it looks at anything", async () => {
     const refusals: [string[], string][] = [
       [["-index", "1"], "must specify generation"],
+      [["-f", "-timestamp", "2026-01-01T00:00:00Z"], "cannot take both -f and -timestamp"],
+      [["-f", "-dry-run"], "cannot take both -f and -dry-run"],
+      [["-f", "-follow-interval", "soon"], "is a duration such as 1s"],
+      [["-follow-interval", "1s"], "needs -f"],
       [["-generation", generation, "-index", "1", "-timestamp", "2026-01-01T00:00:00Z"], "cannot take more than one"],
       [["-timestamp", "yesterday"], 'not a time: "yesterday"'],
       [["-timestamp", "2026-02-30T00:00:00Z"], "not a time"],

@@ -249,8 +249,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: "a checkpoint of ours may take place while a snapshot is copied",
     file: "db/db.ts",
-    from: "if (this.#openSnapshots > 0 || view === undefined) return;",
-    to: "if (view === undefined) return;",
+    from: "if (this.#readers.size > 0) return undefined;",
+    to: "",
     tests: ofCapture,
     caughtBy: "DbSnapshot > holds every checkpoint of ours off until it ends, and ends where the WAL ends then",
   },
@@ -299,9 +299,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: "a snapshot is not flushed before it has its name",
     file: "store/file.ts",
-    from: `throwIfAborted(signal, \`writing \${path}\`);
-        file.sync();`,
-    to: "throwIfAborted(signal, `writing ${path}`);",
+    from: "await flushing.end();",
+    to: "",
     tests: ofReplica,
     caughtBy: "no power loss takes back a position that was reported",
   },

@@ -58,11 +58,19 @@ export class Sandbox implements AsyncDisposable {
     for (const name of inCheckout) symlinkSync(join(root, name), join(home, name));
     copyFileSync(database, join(home, "app.db"));
     cpSync(replica, join(home, "backup"), { recursive: true });
-    writeFileSync(join(home, "litestream.yml"), "dbs:\n  - path: app.db\n    replicas:\n      - path: backup\n");
-    writeFileSync(join(home, "app"), "#!/bin/sh\nexit 0\n");
+    // Pages call both the database beside them and that of /data by `-config litestream.yml`.
+    const databases = [
+      { path: "app.db", replicas: [{ path: "backup" }] },
+      { path: database, replicas: [{ path: replica }] },
+    ];
+    writeFileSync(join(home, "litestream.yml"), JSON.stringify({ dbs: databases }));
+    for (const app of [join(home, "app"), folder.join("bin/app")]) {
+      writeFileSync(app, "#!/bin/sh\nexit 0\n");
+      chmodSync(app, 0o755);
+    }
     const words = commandLine.map((word) => `'${word}'`).join(" ");
     writeFileSync(folder.join("bin/litestream"), `#!/bin/sh\nexec ${words} "$@"\n`);
-    for (const path of [join(home, "app"), folder.join("bin/litestream")]) chmodSync(path, 0o755);
+    chmodSync(folder.join("bin/litestream"), 0o755);
     copyFileSync(folder.join("bin/litestream"), join(home, "litestream"));
     chmodSync(join(home, "litestream"), 0o755);
     symlinkSync(process.execPath, folder.join("bin/bun"));

@@ -87,6 +87,8 @@ class Demo {
   }
 
   async #account(writer: WriterProcess, replicator: Replicator): Promise<void> {
+    // The lag is that of something: on a busy machine the first report can be long in coming.
+    await replicator.waitForAsOf(Date.now());
     const acknowledgements = writer.acknowledged();
     const walBytes = replicator.events().reduce((sum, event) => sum + (event.type === "sync" ? event.bytes : 0), 0);
     const written = count(acknowledgements.length);

@@ -15,7 +15,7 @@ _litestream() {
     replicate) flags="-config -no-expand-env -exec -once -force-snapshot -enforce-retention -restore-if-db-not-exists -log-level -socket -trace -help" ;;
     restore) flags="-config -no-expand-env -replica -generation -index -timestamp -txid -o -if-db-not-exists -if-replica-exists -dry-run -f -follow-interval -force -integrity-check -parallelism -progress -json -v -help" ;;
     verify) flags="-config -no-expand-env -replica -progress -json -help" ;;
-    status) flags="-config -no-expand-env -socket -timeout -json -check -help" ;;
+    status) flags="-config -no-expand-env -socket -timeout -json -check -watch -help" ;;
     sync) flags="-config -no-expand-env -socket -timeout -json -wait -help" ;;
     snapshot) flags="-config -no-expand-env -socket -timeout -json -replica -progress -help" ;;
     validate) flags="-config -no-expand-env -socket -timeout -json -replica -progress -help" ;;

@@ -67,6 +67,7 @@ complete -c litestream -n "__fish_seen_subcommand_from status" -o socket -r -F -
 complete -c litestream -n "__fish_seen_subcommand_from status" -o timeout -x -d 'How long to wait for it'
 complete -c litestream -n "__fish_seen_subcommand_from status" -o json -d 'Prints the answer as JSON'
 complete -c litestream -n "__fish_seen_subcommand_from status" -o check -d 'Ends with exit code 1 unless a replicator runs and every replica is good, as health checks want it'
+complete -c litestream -n "__fish_seen_subcommand_from status" -o watch -d 'Shows it anew each second, with the lag of the last minutes, until it is interrupted'
 
 complete -c litestream -n "__fish_seen_subcommand_from sync" -o config -r -F -d 'The configuration file'
 complete -c litestream -n "__fish_seen_subcommand_from sync" -o no-expand-env -d 'Takes $NAME in the configuration file as it is written'

@@ -12,7 +12,7 @@ export interface Outcome {
 }
 
 /** The command under the environment of the tests, without a configuration file of the machine's own. */
-function spawn(args: readonly string[]): Bun.Subprocess<"ignore", "pipe", "pipe"> {
+export function spawn(args: readonly string[]): Bun.Subprocess<"ignore", "pipe", "pipe"> {
   const env = { ...process.env, LITESTREAM_CONFIG: "/nonexistent/litestream.yml", LITESTREAM_DEBUG: "" };
   return Bun.spawn([...command, ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe", env });
 }

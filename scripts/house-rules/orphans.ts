@@ -20,6 +20,7 @@ const entries = [
   "packages/cli/src/main.ts",
   "packages/core/test/fuzz/main.ts",
   "e2e/src/demo.ts",
+  "e2e/src/metrics/screenshots.ts",
   "scripts/contrib/main.ts",
   "scripts/distribution/archive.ts",
   "scripts/distribution/build-command.ts",

@@ -1,4 +1,4 @@
-/** What others do to a database, beside the WAL itself (test/interleaving): to its file, its mode, its pages, its time. */
+/** What others do to a database, beside its WAL (test/interleaving): to its file, its mode, its pages, its time. */
 import { describe, expect, setSystemTime, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { spawnConnection, tempFolder } from "@litestream/testkit";
@@ -7,7 +7,7 @@ import { failureOf } from "../bytes.ts";
 import { replicate } from "./place.ts";
 
 describe("a database", () => {
-  test("that is deleted is waited for, and one that is created later is replicated, in another generation", async () => {
+  test("that is deleted is waited for; one that is created later is replicated, in another generation", async () => {
     await using folder = await tempFolder();
     const path = folder.join("app.db");
     await makeDatabase(path);
@@ -100,7 +100,7 @@ describe("a database", () => {
     expect(place.reasons()).toHaveLength(1);
   });
 
-  test("is replicated whatever the clock says, and what is known as of a time is not known as of a later one", async () => {
+  test("is replicated whatever the clock says; what is known as of a time is not known as of a later one", async () => {
     await using folder = await tempFolder();
     const path = folder.join("app.db");
     await makeDatabase(path);

@@ -23,8 +23,8 @@ import {
 
 /** How long anything may take that has to come in the end. */
 const patienceMs = 60_000;
-const [metaSizeBytes, replicaSizeBytes] = [256 << 20, 1024 << 20];
-const pageSizes = [512, 1024, 4096, 8192, 65_536];
+const [metaSizeBytes, replicaSizeBytes] = [1024 << 20, 1024 << 20];
+const pageSizes = [512, 1024, 4096, 16_384];
 
 /** A database that is written to all the time, the library that replicates it, and all that can happen around both. */
 export class World implements AsyncDisposable {

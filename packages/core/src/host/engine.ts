@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { throwIfAborted, untilAborted } from "../abort.ts";
 import { Db } from "../db/db.ts";
 import { Monitor } from "../db/monitor.ts";
-import { errorMessage, isLitestreamError, LitestreamError } from "../errors.ts";
+import { errorMessage, isDiskFull, isLitestreamError, LitestreamError } from "../errors.ts";
 import type { EmitEvent, LitestreamEventBody } from "../events.ts";
 import type { LitestreamOptions } from "../litestream-options.ts";
 import { comparePositions, formatPosition, type Position } from "../position.ts";
@@ -162,7 +162,7 @@ export class Engine implements DatabaseEngine {
     if (!(await this.#open())) {
       throw new LitestreamError("DATABASE_MISSING", `no database at ${this.path}`, { path: this.path });
     }
-    this.#capture();
+    await this.#captureOrMakeRoom();
     await this.#startReplicas();
     for (;;) {
       const syncs = await Promise.allSettled(this.replicas.map((replica) => replica.sync()));
@@ -271,14 +271,26 @@ export class Engine implements DatabaseEngine {
     this.#captureFails = true;
     this.#db.sync();
     this.#captureFails = false;
+    this.#releaseShadow();
+  }
+
+  /** What fills the disk of the meta directory may be captured WAL that a replica still had to get. */
+  async #captureOrMakeRoom(): Promise<void> {
+    try {
+      this.#capture();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      await Promise.allSettled(this.replicas.map((replica) => replica.sync()));
+      this.#releaseShadow();
+      this.#capture();
+    }
   }
 
   /** Never rejects: what fails is an event, and is tried again at the next change or poll. */
   async #captureChange(): Promise<void> {
     try {
       if (!(await this.#open()) || this.#stopping !== undefined) return;
-      this.#capture();
-      this.#releaseShadow();
+      await this.#captureOrMakeRoom();
       // Capture does not wait for replicas, which may be out of reach.
       if (!this.#areReplicasStarted) this.#startReplicas().catch((error: unknown) => this.#tellFailure("start", error));
     } catch (error) {

@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { canMountSmallFileSystem, smallFileSystem, tempFolder } from "@litestream/testkit";
 import { skipUnless } from "@litestream/testkit/skip";
 import { isDiskFull } from "../../src/errors.ts";
@@ -65,6 +67,32 @@ testDisk("a full disk of a replica is told of once; capture goes on, and the rep
     { isFull: false, replica: "file" },
   ]);
 });
+
+testDisk(
+  "a meta directory that is full of what a replica lacks has room again once the replica has it",
+  async () => {
+    await using folder = await tempFolder();
+    await using disk = await smallFileSystem({ sizeBytes: 1 << 20 });
+    const path = folder.join("app.db");
+    await makeDatabase(path);
+    const replicaPath = folder.join("replica");
+    await using place = await replicate(folder, { metaPath: disk.join("meta"), minCheckpointPageCount: 1 });
+    const { litestream } = place;
+    const { generation } = await litestream.sync();
+    const wal = join(replicaPath, "generations", generation, "wal");
+    renameSync(wal, `${wal}-away`);
+    writeFileSync(wal, "in the way");
+    for (let error: unknown; !isDiskFull(error);) {
+      await commitElsewhere(path);
+      error = await failureOf(() => litestream.sync());
+    }
+    rmSync(wal);
+    renameSync(`${wal}-away`, wal);
+    await place.expectSame();
+    expect(place.reasons()).toHaveLength(1);
+  },
+  60_000,
+);
 
 test("FullDisks tells of each disk once, and of other failures nothing", () => {
   const disks = new FullDisks();

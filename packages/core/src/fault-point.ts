@@ -3,7 +3,7 @@
  * comparison. For tests only: not exported by the package.
  */
 
-/** A step of the capture protocol is about to be done (db/protocol.ts). */
+/** A step of the capture protocol (db/protocol.ts) is about to be done, or a poll. */
 export interface StepPoint {
   readonly kind: "step";
   readonly step: string;

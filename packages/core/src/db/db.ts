@@ -1,5 +1,6 @@
 import { LitestreamError } from "../errors.ts";
 import type { EmitEvent, LitestreamEventBody } from "../events.ts";
+import { faultPoint } from "../fault-point.ts";
 import type { FileOwner } from "../file-owner.ts";
 import type { GenerationReason } from "../generation-reason.ts";
 import type { Generation } from "../generation.ts";
@@ -118,6 +119,7 @@ export class Db implements WalSource {
 
   /** Whether `sync` has anything to do. Much cheaper than to find out by one. */
   needsSync(): boolean {
+    faultPoint(() => ({ kind: "step", step: "poll" }));
     const { view, isProven, covered } = this.#protocol;
     if (this.#open === undefined || view === undefined || !isProven || !covered) return true;
     const nowMs = Date.now();

@@ -28,7 +28,7 @@ import { type ObjectServer, objectServerBinary, startObjectServer } from "../too
 import { Replicating } from "./replicating.ts";
 
 const misbehavingFraction = 0.2;
-const transactionsPerSecond = 50;
+const transactionsPerSecond = 20;
 const memorySampleMs = 500;
 
 export interface S3SoakOptions {
@@ -70,6 +70,7 @@ export async function runS3Soak(options: S3SoakOptions): Promise<S3SoakReport> {
     path: folder.join("app.db"),
     seed: options.seed,
     rowsMax: 20_000,
+    pagesPerTransaction: 4,
     rate: transactionsPerSecond,
     logPath: folder.join("acknowledged.log"),
   });

@@ -73,7 +73,7 @@ export interface S3ReplicaOptions extends CommonReplicaOptions {
   readonly sseKmsKeyId?: string | undefined;
   /** Least size of a part of a multipart upload, 5 MiB to 5 GiB; grows with the object; 8 MiB when absent. */
   readonly partSizeBytes?: number | undefined;
-  /** Parts that are uploaded at the same time, 1 to 16; 4 when absent. */
+  /** Parts that are uploaded at the same time, 1 to 16; 3 when absent. */
   readonly concurrency?: number | undefined;
   /**
    * How long an answer is waited for before the request is sent again, without what the bytes take on a slow line: 100

@@ -7,9 +7,9 @@ import { releaseBuffer } from "../../release-buffer.ts";
 import type { ReadOptions } from "../store.ts";
 import type { S3Client, S3Response } from "./client.ts";
 
-const rangeSizeBytes = 8 * 1024 * 1024;
+const rangeSizeBytes = 4 * 1024 * 1024;
 /** Ranges that are fetched ahead of the reader. */
-const aheadMax = 2;
+const aheadMax = 4;
 /** How often a range is asked for that does not come as it was asked for. */
 const rangeAttemptsMax = 4;
 

@@ -11,7 +11,7 @@ import { deleteObjects, listObjects, listUploads } from "./listing.ts";
 import { partSizeBytesDefault, partSizeBytesMax, partSizeBytesMin } from "./parts.ts";
 import { upload, type UploadOptions } from "./upload.ts";
 
-const concurrencyDefault = 4;
+const concurrencyDefault = 3;
 const concurrencyMax = 16;
 const requestTimeoutDefaultMs = 30_000;
 

@@ -1,9 +1,12 @@
 /** Writes one object: with one request where it fits into one part, else in parts that are seen once all are there. */
 import { throwIfAborted } from "../../abort.ts";
 import { LitestreamError } from "../../errors.ts";
+import { releaseBuffer } from "../../release-buffer.ts";
 import { completeUploadOperation, type S3Client, type S3Response } from "./client.ts";
 import { firstPartSizeBytes, partCountMax, partSizeBytes } from "./parts.ts";
 import { escapeXml, childOf, parseXml, textOf } from "./xml.ts";
+
+const bufferSizeBytesMin = 64 * 1024;
 
 export interface UploadOptions {
   readonly client: S3Client;
@@ -30,7 +33,7 @@ export async function upload(
   options: UploadOptions,
 ): Promise<{ sizeBytes: number }> {
   const firstSizeBytes = firstPartSizeBytes(options.leastPartSizeBytes, expectedSizeBytes);
-  const parts = new PartBuffers(firstSizeBytes);
+  using parts = new PartBuffers(firstSizeBytes, expectedSizeBytes);
   let sending: MultipartUpload | undefined;
   try {
     for await (const chunk of content) {
@@ -64,15 +67,17 @@ async function putAtOnce(
 }
 
 /** The buffers of parts: filled one after the other, used again once they were sent. */
-class PartBuffers {
+class PartBuffers implements Disposable {
   readonly #firstSizeBytes: number;
+  readonly #expectedSizeBytes: number;
   readonly #spare: Uint8Array[] = [];
   #partNumber = 1;
   #current: Uint8Array | undefined;
   #sizeBytes = 0;
 
-  constructor(firstSizeBytes: number) {
+  constructor(firstSizeBytes: number, expectedSizeBytes: number | undefined) {
     this.#firstSizeBytes = firstSizeBytes;
+    this.#expectedSizeBytes = expectedSizeBytes ?? 0;
   }
 
   get isFull(): boolean {
@@ -110,17 +115,27 @@ class PartBuffers {
     this.#spare.push(new Uint8Array(body.buffer));
   }
 
+  /** Gives the memory back at once, when nothing is being sent any more: the collector leaves it until later. */
+  [Symbol.dispose](): void {
+    if (this.#current !== undefined) releaseBuffer(this.#current);
+    for (const spare of this.#spare) releaseBuffer(spare);
+  }
+
   /** A small object needs no buffer of a part's size. */
   #grow(wantedSizeBytes: number): void {
-    const spare = this.#current === undefined ? this.#spare.pop() : undefined;
+    const before = this.#current;
+    const spare = before === undefined ? this.#spare.pop() : undefined;
     if (spare !== undefined && spare.byteLength >= wantedSizeBytes) {
       this.#current = spare;
       return;
     }
-    const isFirst = this.#partNumber === 1;
-    const sizeBytes = isFirst ? Math.min(this.#capacity, Math.max(65_536, wantedSizeBytes * 2)) : this.#capacity;
+    const likely = Math.max(wantedSizeBytes * 2, this.#expectedSizeBytes, bufferSizeBytesMin);
+    const sizeBytes = this.#partNumber === 1 ? Math.min(this.#capacity, likely) : this.#capacity;
     const grown = new Uint8Array(new ArrayBuffer(sizeBytes));
-    if (this.#current !== undefined) grown.set(this.filled());
+    if (before !== undefined) {
+      grown.set(this.filled());
+      releaseBuffer(before);
+    }
     this.#current = grown;
   }
 }

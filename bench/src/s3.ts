@@ -1,0 +1,166 @@
+/**
+ * A first snapshot to MinIO and its restore, side by side with Litestream's releases, in turns; MinIO and who is
+ * measured share the machine. Each is a process of its own: an upload is measured from its start until a restore would
+ * find everything, a restore from start to exit.
+ *
+ *     bun bench/src/s3.ts [--megabytes 1000] [--rounds 3] [--quick]
+ *
+ * `--quick` takes 60 MB and 1 round.
+ */
+import { rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { openStore } from "@litestream/core";
+import { commandEnvironment, commandLine, run } from "@litestream/e2e/command";
+import { litestreamBinary } from "@litestream/e2e/litestream-binary";
+import { type ObjectServer, objectServerBinary, startObjectServer } from "@litestream/e2e/object-server";
+import { PeakMemory } from "@litestream/e2e/peak-memory";
+import { generateDatabase, integrityCheck, tempFolder, type TempFolder } from "@litestream/testkit";
+
+const { values } = parseArgs({
+  options: {
+    megabytes: { type: "string" },
+    rounds: { type: "string" },
+    quick: { type: "boolean", default: false },
+  },
+});
+const megabytes = Number(values.megabytes ?? (values.quick ? 60 : 1000));
+const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
+if (!(megabytes >= 1 && rounds >= 1)) throw new Error("--megabytes and --rounds are numbers from 1 on");
+
+const pollMs = 20;
+const versions = ["v0.3.4", "v0.3.13", "v0.5.16"] as const;
+
+interface Candidate {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** What a restore's command takes besides, before its options. */
+  readonly restoreFlags: readonly string[];
+  /** True for the key of the object with which everything is there. */
+  readonly isLast: (key: string) => boolean;
+}
+
+interface Measured {
+  readonly uploadMs: number[];
+  readonly uploadPeakBytes: number[];
+  readonly restoreMs: number[];
+  readonly restorePeakBytes: number[];
+}
+
+async function candidates(): Promise<Candidate[]> {
+  const isSnapshot = (key: string): boolean => key.includes("/snapshots/");
+  const found: Candidate[] = [{ name: "ours", command: commandLine, restoreFlags: [], isLast: isSnapshot }];
+  // What none of the others looks at.
+  found.push({ ...(found[0] as Candidate), name: "ours, unchecked", restoreFlags: ["-integrity-check", "none"] });
+  for (const version of versions) {
+    const binary = await litestreamBinary(version);
+    if (binary === undefined) continue;
+    const isLast = version === "v0.5.16" ? (key: string) => key.endsWith(".ltx") : isSnapshot;
+    found.push({ name: version, command: [binary], restoreFlags: [], isLast });
+  }
+  return found;
+}
+
+/** Such as all releases read. */
+async function writeConfig(folder: TempFolder, server: ObjectServer, path: string): Promise<string> {
+  const { bucket, endpoint, keys } = server;
+  const replica = {
+    type: "s3",
+    bucket,
+    path,
+    endpoint,
+    region: "us-east-1",
+    "force-path-style": true,
+    "access-key-id": keys.accessKeyId,
+    "secret-access-key": keys.secretAccessKey,
+  };
+  const configPath = folder.join("litestream.yml");
+  await Bun.write(configPath, JSON.stringify({ dbs: [{ path: folder.join("app.db"), replicas: [replica] }] }));
+  return configPath;
+}
+
+/** Replicates until everything is there, and ends the process. */
+async function measureUpload(
+  { name, command, isLast }: Candidate,
+  server: ObjectServer,
+  path: string,
+  configPath: string,
+  into: Measured,
+): Promise<void> {
+  const store = openStore(server.replica(path));
+  const startedAtMs = performance.now();
+  const child = Bun.spawn([...command, "replicate", "-config", configPath], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: commandEnvironment(),
+  });
+  const said = child.stderr.text();
+  using peak = new PeakMemory(child.pid);
+  while (!(await store.list("")).some(({ key }) => isLast(key))) {
+    if (child.exitCode !== null) throw new Error(`${name} ended: ${await said}`);
+    await Bun.sleep(pollMs);
+  }
+  into.uploadMs.push(performance.now() - startedAtMs);
+  into.uploadPeakBytes.push(peak.bytes ?? Number.NaN);
+  child.kill("SIGKILL");
+  await child.exited;
+}
+
+async function measureRestore(
+  { name, command, restoreFlags }: Candidate,
+  folder: TempFolder,
+  configPath: string,
+  into: Measured,
+): Promise<void> {
+  const outputPath = folder.join("restored.db");
+  const args = ["restore", "-config", configPath, ...restoreFlags, "-o", outputPath, folder.join("app.db")];
+  const outcome = await run([...command, ...args]);
+  if (outcome.exitCode !== 0) throw new Error(`${name} failed: ${outcome.stderr}`);
+  if (into.restoreMs.length === 0 && integrityCheck(outputPath) !== "ok")
+    throw new Error(`${name} gave a damaged file`);
+  into.restoreMs.push(outcome.durationMs);
+  into.restorePeakBytes.push(outcome.peakMemoryBytes ?? Number.NaN);
+  for (const suffix of ["", "-wal", "-shm", ".tmp-wal"]) rmSync(`${outputPath}${suffix}`, { force: true });
+}
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
+}
+
+const binary = await objectServerBinary("minio");
+if (binary === undefined) throw new Error("MinIO could not be built by Go, or Go is not installed");
+await using folder = await tempFolder();
+const dbPath = folder.join("app.db");
+await generateDatabase(dbPath, { sizeBytes: megabytes * 1e6, seed: 1, compressible: 0.6 });
+const { size: dbSizeBytes } = statSync(dbPath);
+const turns = (await candidates()).map((candidate) => {
+  const measured: Measured = { uploadMs: [], uploadPeakBytes: [], restoreMs: [], restorePeakBytes: [] };
+  return { candidate, measured };
+});
+for (let round = 0; round < rounds; round++) {
+  for (const { candidate, measured } of turns) {
+    // A server of its own for each: what one wrote is not written back while the next one is measured.
+    await using server = await startObjectServer("minio", binary);
+    const configPath = await writeConfig(folder, server, "app");
+    await measureUpload(candidate, server, "app", configPath, measured);
+    await measureRestore(candidate, folder, configPath, measured);
+    for (const name of [".app.db-litestream", "app.db-wal", "app.db-shm"]) {
+      rmSync(join(folder.path, name), { recursive: true, force: true });
+    }
+    console.error(`round ${round + 1}: ${candidate.name}: ${JSON.stringify(measured)}`);
+  }
+}
+
+const cell = (ms: readonly number[], peak: readonly number[]): string[] => [
+  `${(median(ms) / 1000).toFixed(1)} s`,
+  `${(dbSizeBytes / 1000 / median(ms)).toFixed(0)} MB/s`,
+  `${(Math.max(...peak) / 1e6).toFixed(0)} MB`,
+];
+console.log(`\nA database of ${(dbSizeBytes / 1e6).toFixed(0)} MB, ${rounds} rounds, medians\n`);
+console.log(
+  "| | upload | | peak memory | restore | | peak memory |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+);
+for (const { candidate, measured } of turns) {
+  const { uploadMs, uploadPeakBytes, restoreMs, restorePeakBytes } = measured;
+  const cells = [...cell(uploadMs, uploadPeakBytes), ...cell(restoreMs, restorePeakBytes)];
+  console.log(`| ${[candidate.name, ...cells].join(" | ")} |`);
+}

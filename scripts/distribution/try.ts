@@ -27,8 +27,8 @@ const long: readonly Suite[] = [
 const short: readonly Suite[] = [
   {
     folder: "e2e",
-    files: ["main-job", "kill", "interop-v034"],
-    names: "page size 4096|SIGTERM|kill -9 of the replicator|restores our replica",
+    files: ["main-job", "kill"],
+    names: "page size 4096|SIGTERM|kill -9 of the replicator",
     env: { LITESTREAM_KILLS: "3" },
   },
   { folder: "packages/cli", files: ["help", "replicate.test"] },

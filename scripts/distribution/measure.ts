@@ -1,4 +1,7 @@
-/** Sizes and start-up times of what is distributed, for docs/install.md. Needs dist/ of `pack` and `archive`. */
+/**
+ * Sizes and start-up times of what is distributed, for docs/install.md. Needs dist/ of
+ * `pack`, `archive` and `container-tree`.
+ */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,6 +35,8 @@ try {
   ]);
   const mb = (path: string): string => `${(Bun.file(path).size / 1e6).toFixed(0)} MB`;
   console.log(`executable: ${mb(join(folder, "litestream"))}, archive: ${mb(archive)}`);
+  const tree = await runQuietly(["du", "--summarize", "--bytes", dist("container")], root);
+  console.log(`container's file tree: ${(Number.parseInt(tree, 10) / 1e6).toFixed(0)} MB`);
   for (const args of [["version"], ["restore", "-o", join(folder, "out.db"), join(folder, "nothing")]]) {
     const times = new Map([...ways.keys()].map((name) => [name, [] as number[]]));
     for (let round = 0; round < rounds; round++) {

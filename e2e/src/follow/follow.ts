@@ -120,6 +120,8 @@ export async function runFollow(options: FollowRunOptions): Promise<FollowRun | 
     if (rowsDigest(copyPath) !== rowsDigest(dbPath)) throw new Error("the copy has other rows than the database");
     const states = new Set([...held.seen, ...fresh.seen].map(({ n }) => n)).size;
     return { layout, transactions, looks, states, kills, generations, ...lagsOf(acknowledged, fresh, held) };
+  } catch (error) {
+    throw new Error(`${errorMessage(error)}; the follower said: ${await follower.kill()}`, { cause: error });
   } finally {
     await follower.kill();
     await replicator[Symbol.asyncDispose]();
@@ -173,9 +175,11 @@ class Follower {
     if (this.#child.exitCode !== null) throw new Error(`the follower ended with exit code ${this.#child.exitCode}`);
   }
 
-  async kill(): Promise<void> {
+  /** @returns what it wrote to standard error */
+  async kill(): Promise<string> {
     this.#child.kill("SIGKILL");
     await this.#child.exited;
+    return this.#stderr;
   }
 
   async stop(): Promise<void> {

@@ -41,7 +41,7 @@ export {
 export { follow, type FollowEvent, type FollowOptions, formatFollowedState } from "./restore/follow.ts";
 export type { FollowedLtx, FollowedState, FollowedWal } from "./restore/follow-state.ts";
 export type { AnyPlan, LtxLayoutPlan, WalLayoutPlan } from "./restore/any-plan.ts";
-export type { RestorePlan } from "./restore/plan.ts";
+export type { RestorePlan } from "./restore/restore-plan.ts";
 export { snapshotIndexAt, snapshotIndexByIndex, walIndexAt } from "./restore/index-at.ts";
 export {
   type GenerationReport,

@@ -12,7 +12,7 @@ import type { GenerationStats, SnapshotInfo, WalInfo } from "../layout/objects.t
 import type { StoreReplicaReader } from "../layout/reader.ts";
 import { comparePositions, type Position, samePosition, type WalIndex, walIndex } from "../position.ts";
 import { loadListing } from "../restore/listing.ts";
-import { newestUpdateNs } from "../restore/plan.ts";
+import { newestUpdateNs } from "../restore/generation-spans.ts";
 import type { ShadowNeed } from "../shadow/release.ts";
 import type { CommonReplicaOptions } from "../replica-options.ts";
 import type { ReaderLeaseStore, SideFiles } from "../replica-reader.ts";

@@ -13,14 +13,9 @@ import {
 } from "../layout/ltx.ts";
 import { formatTxid, type Txid } from "../ltx/txid.ts";
 import type { FullListing } from "./listing.ts";
-import {
-  choosePlan,
-  describeState,
-  newestUpdateNs,
-  type PlanOptions,
-  type RestorePlan,
-  type RestoreTarget,
-} from "./plan.ts";
+import { newestUpdateNs } from "./generation-spans.ts";
+import { choosePlan } from "./plan.ts";
+import { describeState, type PlanOptions, type RestorePlan, type RestoreTarget } from "./restore-plan.ts";
 import { formatTimestamp, timestampOf } from "./timestamp.ts";
 
 /** What is going to be restored, and from which objects. */

@@ -21,7 +21,7 @@ import type { WalHeader } from "../wal/header.ts";
 import { scanWal, type WalScan } from "../wal/scan.ts";
 import type { OutputFile } from "./output-file.ts";
 import { PageWriter } from "./page-writer.ts";
-import type { RestorePlan } from "./plan.ts";
+import type { RestorePlan } from "./restore-plan.ts";
 import { isHoleDamage, walEndProblem, walOrderProblem } from "./wal-end.ts";
 
 const damagedHint = "Restore from another replica, or another generation with -generation.";

@@ -18,7 +18,7 @@ import {
 import { scanWal, type WalScan } from "../wal/scan.ts";
 import type { FollowedLtx, FollowedWal } from "./follow-state.ts";
 import type { FullListing } from "./listing.ts";
-import type { RecordedEnd } from "./plan.ts";
+import type { RecordedEnd } from "./restore-plan.ts";
 import { isHoleDamage, type WalExpectations, walEndProblem, walOrderProblem } from "./wal-end.ts";
 
 export interface ChangeSource {

@@ -10,7 +10,7 @@ import type { ReplicaReader } from "../replica-reader.ts";
 import { walHeaderSizeBytes } from "../wal/header.ts";
 import type { FollowedLtx, FollowedState, FollowedWal } from "./follow-state.ts";
 import type { FullListing } from "./listing.ts";
-import { newestGeneration, newestUpdateNs } from "./plan.ts";
+import { newestGeneration, newestUpdateNs } from "./generation-spans.ts";
 import { timestampOf } from "./timestamp.ts";
 
 export type FollowPlan =

@@ -6,7 +6,7 @@ import type { SnapshotEnd, WalPoints } from "../layout/restore-points.ts";
 import type { LtxInfo } from "../layout/ltx.ts";
 import type { WalIndex } from "../position.ts";
 import type { ReplicaReader, SideFileInfo, SideFiles } from "../replica-reader.ts";
-import type { ReplicaListing, RestoreTarget } from "./plan.ts";
+import type { ReplicaListing, RestoreTarget } from "./restore-plan.ts";
 import { timestampOfMs } from "./timestamp.ts";
 
 export interface FullListing extends ReplicaListing {

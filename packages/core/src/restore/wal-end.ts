@@ -2,7 +2,7 @@
 import { formatWalIndex, type WalIndex, walIndex } from "../position.ts";
 import { sameSalts, type WalHeader } from "../wal/header.ts";
 import type { WalScan } from "../wal/scan.ts";
-import type { RestorePlan } from "./plan.ts";
+import type { RestorePlan } from "./restore-plan.ts";
 
 /** What a plan knows of its WALs. */
 export type WalExpectations = Pick<RestorePlan, "recordedEnds" | "snapshotEnd" | "lastWalIsGrowing">;

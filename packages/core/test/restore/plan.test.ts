@@ -3,7 +3,8 @@ import { isLitestreamError, type LitestreamError } from "../../src/errors.ts";
 import { type Generation, parseGeneration } from "../../src/generation.ts";
 import type { SnapshotInfo, WalInfo } from "../../src/layout/objects.ts";
 import { walIndex } from "../../src/position.ts";
-import { choosePlan, type ReplicaListing, type RestoreTarget } from "../../src/restore/plan.ts";
+import { choosePlan } from "../../src/restore/plan.ts";
+import type { ReplicaListing, RestoreTarget } from "../../src/restore/restore-plan.ts";
 
 const a = parseGeneration("aaaaaaaaaaaaaaaa");
 const b = parseGeneration("bbbbbbbbbbbbbbbb");

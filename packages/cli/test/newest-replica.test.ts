@@ -21,6 +21,8 @@ function replica(name: string, updated: Record<string, number> | Error): Replica
     generationStats: async (generation) => ({
       snapshotCount: 1,
       walCount: 1,
+      snapshotSizeBytes: 1,
+      walSizeBytes: 1,
       createdAt: new Date(0),
       updatedAt: updated instanceof Error ? undefined : new Date(updated[generation] ?? 0),
     }),

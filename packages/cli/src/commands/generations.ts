@@ -18,7 +18,7 @@ const command = defineCommand({
     });
     if (args.json === true) {
       printJson(
-        items.map(({ replica, generation, createdAt, updatedAt, snapshotCount, walCount }) => ({
+        items.map(({ replica, generation, createdAt, updatedAt, snapshotCount, walCount, ...sizes }) => ({
           replica,
           generation,
           lag_ms: updatedAt === undefined ? null : Math.round(updatedAtMs - updatedAt.getTime()),
@@ -26,6 +26,8 @@ const command = defineCommand({
           end: updatedAt === undefined ? null : formatTime(updatedAt),
           snapshots: snapshotCount,
           wal_objects: walCount,
+          snapshot_bytes: sizes.snapshotSizeBytes,
+          wal_bytes: sizes.walSizeBytes,
         })),
       );
     } else {

@@ -137,6 +137,7 @@ function commonOptions(fields: ReplicaFields, { config, database }: ReplicaConte
       config["snapshot-interval"] ??
       config.snapshot?.interval,
     validationIntervalMs: fields["validation-interval"] ?? config["validation-interval"] ?? config.validation?.interval,
+    snapshotWalSizeBytesMax: fields["max-restore-wal-size"] ?? config["max-restore-wal-size"],
     shadowWalSizeBytesMax: fields["max-shadow-wal-size"] ?? config["max-shadow-wal-size"],
     isDeleteFree: (enabled(fields.retention) ?? enabled(config.retention)) === false ? true : undefined,
   });

@@ -49,7 +49,7 @@ const snapshot = v.strictObject(
       longDurationMsFrom(1, never),
       "A snapshot is taken at least this often: snapshot-interval, as 0.5 writes it.",
     ),
-    retention: key(longDurationMsFrom(1, never), "How far back states can be restored: retention, as 0.5 writes it."),
+    retention: key(longDurationMsFrom(1, never), "For how long snapshots are kept: retention, as 0.5 writes it."),
   },
   "must be a map with interval and retention",
 );
@@ -66,6 +66,7 @@ const replicaSettings = {
   ),
   "snapshot-interval": key(longDurationMs, "A snapshot is taken at least this often. 0: when a generation begins."),
   "validation-interval": key(longDurationMs, "How often a replica is restored aside and compared. 0: never."),
+  "max-restore-wal-size": key(sizeBytes, "A snapshot is taken when more WAL than this came since the newest one."),
   "max-shadow-wal-size": key(
     sizeBytes,
     "WAL kept here for a replica that is behind; beyond it, it gets a new snapshot.",
@@ -137,7 +138,7 @@ export const replicaSchema = v.strictObject(
     path: key(text, "A folder; of an s3 replica, what its keys begin with."),
     url: key(text, "file:///FOLDER or s3://BUCKET/PATH."),
     layout: key(oneOf(["whole", "segments"]), "Of a file replica: as Litestream 0.3.4 writes it (whole), or 0.3.13."),
-    retention: key(retention, "How far back states can be restored: 24h."),
+    retention: key(retention, "For how long snapshots, and the WAL from the earliest of them on, are kept: 24h."),
     ...replicaSettings,
   },
   "must be a replica: a map with a path or a url",
@@ -216,7 +217,10 @@ export const configSchema = v.strictObject(
       "Time between requests of the heartbeat-url: 5m.",
     ),
     snapshot: key(snapshot, "snapshot-interval and retention of all replicas, as 0.5 writes them."),
-    retention: key(retention, "How far back states can be restored: 24h; or enabled: false."),
+    retention: key(
+      retention,
+      "For how long snapshots, and the WAL from the earliest on, are kept: 24h; or enabled: false.",
+    ),
     validation: key(
       v.strictObject(
         { interval: key(longDurationMs, "validation-interval, as 0.5 writes it.") },

@@ -33,6 +33,9 @@ export interface WalInfo {
 export interface GenerationStats {
   readonly snapshotCount: number;
   readonly walCount: number;
+  /** Bytes as stored. */
+  readonly snapshotSizeBytes: number;
+  readonly walSizeBytes: number;
   readonly createdAt: Date | undefined;
   readonly updatedAt: Date | undefined;
 }

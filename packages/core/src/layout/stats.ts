@@ -7,18 +7,20 @@ export function statsOf(
   snapshots: readonly SnapshotInfo[],
   wals: readonly WalInfo[],
 ): GenerationStats {
-  const snapshotTimes = snapshots.filter((info) => info.generation === generation).map(createdMs);
-  const walTimes = wals.filter((info) => info.generation === generation).map(createdMs);
+  const ownSnapshots = snapshots.filter((info) => info.generation === generation);
+  const ownWals = wals.filter((info) => info.generation === generation);
   let createdAtMs = Infinity;
   let updatedAtMs = -Infinity;
-  for (const timeMs of [...snapshotTimes, ...walTimes]) {
+  for (const timeMs of [...ownSnapshots, ...ownWals].map(createdMs)) {
     createdAtMs = Math.min(createdAtMs, timeMs);
     updatedAtMs = Math.max(updatedAtMs, timeMs);
   }
   const isEmpty = createdAtMs === Infinity;
   return {
-    snapshotCount: snapshotTimes.length,
-    walCount: walTimes.length,
+    snapshotCount: ownSnapshots.length,
+    walCount: ownWals.length,
+    snapshotSizeBytes: sumOf(ownSnapshots),
+    walSizeBytes: sumOf(ownWals),
     createdAt: isEmpty ? undefined : new Date(createdAtMs),
     updatedAt: isEmpty ? undefined : new Date(updatedAtMs),
   };
@@ -31,4 +33,8 @@ export function generationsOf(snapshots: readonly SnapshotInfo[], wals: readonly
 
 function createdMs(info: { readonly createdAt: Date }): number {
   return info.createdAt.getTime();
+}
+
+function sumOf(infos: readonly { readonly sizeBytes: number }[]): number {
+  return infos.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }

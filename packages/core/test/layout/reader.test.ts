@@ -65,6 +65,8 @@ describe("StoreReplicaReader", () => {
     expect(await reader.generationStats(a)).toEqual({
       snapshotCount: 0,
       walCount: 0,
+      snapshotSizeBytes: 0,
+      walSizeBytes: 0,
       createdAt: undefined,
       updatedAt: undefined,
     });
@@ -108,6 +110,8 @@ describe("StoreReplicaReader", () => {
     expect(await reader.generationStats(a)).toEqual({
       snapshotCount: 1,
       walCount: 2,
+      snapshotSizeBytes: 1,
+      walSizeBytes: 2,
       createdAt: new Date(20_000),
       updatedAt: new Date(40_000),
     });

@@ -19,6 +19,9 @@ const coalesceMs = 10;
 /** Least time between two while they fail: a full disk is not asked for each commit. */
 const failureRestMs = 1000;
 
+/** How long a database that has taken another's path waits for the last of that one to be replicated. */
+const lostSyncMs = 10_000;
+
 /** Replicates one database, in this process. */
 export class Engine implements DatabaseEngine {
   readonly path: string;
@@ -307,9 +310,21 @@ export class Engine implements DatabaseEngine {
 
   async #closeLost(lost: "database" | "meta directory"): Promise<void> {
     this.#emit({ type: "warning", ...lossOf(lost, this.path, this.#db.metaPath) });
+    if (lost === "database") await this.#replicateCaptured();
     await Promise.all(this.replicas.map((replica) => replica.stop()));
     if (lost === "database") this.#db.closeReplaced();
     else this.#db.close();
+  }
+
+  /** What was captured of a database whose file is gone is replicated all the same, as far as that can be done soon. */
+  async #replicateCaptured(): Promise<void> {
+    const generation = this.position()?.generation;
+    // One that has no snapshot of it could only get one of a file that is not the database any more.
+    const replicas = this.replicas.filter((replica) => replica.lastPos()?.generation === generation);
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, lostSyncMs);
+    await Promise.race([Promise.allSettled(replicas.map((replica) => replica.sync())), late.promise]);
+    clearTimeout(timer);
   }
 
   #releaseShadow(): void {

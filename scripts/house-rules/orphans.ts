@@ -19,6 +19,7 @@ const entries = [
   "packages/core/test/fuzz/main.ts",
   "packages/cli/src/main.ts",
   "packages/core/test/fuzz/main.ts",
+  "e2e/src/churn/main.ts",
   "e2e/src/demo.ts",
   "e2e/src/metrics/screenshots.ts",
   "scripts/contrib/main.ts",

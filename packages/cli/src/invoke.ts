@@ -39,6 +39,8 @@ export async function invoke<T extends ArgsDef>(
 const columnsMax = 80;
 /** A tab, and four spaces. */
 const indentColumns = 12;
+/** A tab, and what the line begins with. */
+const exampleColumns = 10;
 
 function formatHelp(name: string, flags: ArgsDef, help: CommandHelp): string {
   const lines = [...wrap(help.about, columnsMax), "", "Usage:", ""];
@@ -55,6 +57,12 @@ function formatHelp(name: string, flags: ArgsDef, help: CommandHelp): string {
     lines.push("");
   }
   if (help.examples.length > 0) lines.push("Examples:", "");
-  for (const { purpose, command } of help.examples) lines.push(`\t# ${purpose}`, `\t$ ${command}`, "");
+  for (const { purpose, command } of help.examples) {
+    for (const line of wrap(purpose, columnsMax - exampleColumns)) lines.push(`\t# ${line}`);
+    // A command over several lines, as a shell takes it.
+    const [first = "", ...more] = wrap(command, columnsMax - exampleColumns - " \\".length);
+    const parts = [`\t$ ${first}`, ...more.map((part) => `\t  ${part}`)];
+    lines.push(...parts.map((part, index) => (index < parts.length - 1 ? `${part} \\` : part)), "");
+  }
   return lines.join("\n").trimEnd();
 }

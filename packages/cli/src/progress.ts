@@ -5,7 +5,8 @@ import { UsageError } from "./usage-error.ts";
 
 export type ProgressMode = "auto" | "always" | "never";
 
-const barColumns = 24;
+/** With it, a line fits into 80 columns, whatever the numbers are. */
+const barColumns = 12;
 
 /** What is done in less time than this shows no bar, and no line. */
 const quietMs = 700;

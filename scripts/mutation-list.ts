@@ -15,6 +15,7 @@ export interface Mutation {
 
 const ofCapture: readonly string[] = ["db", "interleaving", "sqlite"];
 const ofReplica: readonly string[] = ["power-loss", "replica"];
+const ofCost: readonly string[] = ["cost"];
 
 /** The end of the WAL as its file has it: the last valid commit frame. */
 const lookAtFile = `const view = readableWalIndex(this.#files.file, this.#files.busyTimeoutMs);
@@ -353,5 +354,34 @@ export const mutations: readonly Mutation[] = [
       );`,
     tests: ofReplica,
     caughtBy: "no power loss takes back a position that was reported",
+  },
+  {
+    name: "each transaction is flushed in the shadow WAL, too",
+    file: "shadow/shadow-wal.ts",
+    from: "this.#size += bytes.byteLength;",
+    to: "this.#size += bytes.byteLength; this.sync();",
+    tests: ofCost,
+    caughtBy: "capture of a transaction reads the WAL once and writes its frames once, with no flush",
+  },
+  {
+    name: "each transaction is flushed twice in the replica",
+    file: "replica/whole-folder.ts",
+    from: `append(file);
+    file.sync();
+    return chain;`,
+    to: `append(file);
+    file.sync();
+    file.sync();
+    return chain;`,
+    tests: ofCost,
+    caughtBy: "replication of a transaction reads the shadow WAL once, and writes and flushes the replica's once",
+  },
+  {
+    name: "a WAL is copied a few pages at a time",
+    file: "wal/file.ts",
+    from: "const chunkSizeBytes = 1 << 20;",
+    to: "const chunkSizeBytes = 1 << 14;",
+    tests: ofCost,
+    caughtBy: "many transactions that are captured at once cost what one does, but for the bytes",
   },
 ];

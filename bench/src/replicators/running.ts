@@ -8,7 +8,8 @@ import type { Replicator } from "./replicator.ts";
 /** A replica as litestream.yml describes it. */
 export type ReplicaSettings = Readonly<Record<string, unknown>>;
 
-export interface ReplicatedDatabase {
+/** As litestream.yml has it, with whatever settings. */
+export interface ReplicatedDatabase extends Readonly<Record<string, unknown>> {
   readonly path: string;
   readonly replicas: readonly ReplicaSettings[];
 }
@@ -47,6 +48,10 @@ export class RunningReplicator implements AsyncDisposable {
   usage(): ProcessUsage {
     this.requireRunning();
     return processUsage(this.#child.pid);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
   }
 
   requireRunning(): void {

@@ -7,6 +7,7 @@ import type { GridComponentOption, LegendComponentOption, TitleComponentOption }
 import { SVGRenderer } from "echarts/renderers";
 import type { Workload } from "../workloads/workload.ts";
 import { medianOf } from "./compare.ts";
+import { type Curve, curvesOf } from "./growth.ts";
 import type { WorkloadResult } from "./results.ts";
 
 use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
@@ -29,8 +30,14 @@ const font = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 /** Bars that differ by more than this are drawn on a logarithmic scale. */
 const linearRatioMax = 40;
 
+export function chartOf(workload: Workload, result: WorkloadResult): string {
+  return workload.growsWith === undefined
+    ? barChart(workload, result)
+    : curveChart(workload.title, workload.growsWith, curvesOf(workload, result));
+}
+
 /** The first figure of a workload, by case and candidate. */
-export function barChart(workload: Workload, result: WorkloadResult): string {
+function barChart(workload: Workload, result: WorkloadResult): string {
   const [figure] = workload.figures;
   if (figure === undefined) throw new Error(`${workload.name} has no figure`);
   const cases = Object.keys(result.cases);
@@ -69,18 +76,13 @@ export function barChart(workload: Workload, result: WorkloadResult): string {
   );
 }
 
-export interface Curve {
-  readonly name: string;
-  readonly points: readonly (readonly [number, number])[];
-}
-
 /** How something grows; both scales are logarithmic, so that what is linear is a straight line of slope 1. */
-export function curveChart(title: string, xTitle: string, yTitle: string, curves: readonly Curve[]): string {
+function curveChart(title: string, xTitle: string, curves: readonly Curve[]): string {
   const all = curves.flatMap(({ points }) => points);
   const palette = ["#e8590c", "#1864ab", "#2b8a3e", "#862e9c", "#868e96"];
   return draw(
     {
-      ...frame(title, `${yTitle}, by ${xTitle}; both scales logarithmic`),
+      ...frame(title, `by ${xTitle}; both scales logarithmic`),
       xAxis: {
         ...valueAxis("log"),
         min: Math.min(...all.map(([x]) => x)),

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Workload } from "../workloads/workload.ts";
-import { barChart } from "./chart.ts";
+import { chartOf } from "./chart.ts";
 import { describeResults } from "./markdown.ts";
 import type { Results } from "./results.ts";
 
@@ -17,7 +17,7 @@ export async function writeDocs(results: Results, workloads: readonly Workload[]
   mkdirSync(picturesFolder, { recursive: true });
   for (const workload of workloads) {
     const result = results.workloads[workload.name];
-    if (result !== undefined) writeFileSync(join(picturesFolder, `${workload.name}.svg`), barChart(workload, result));
+    if (result !== undefined) writeFileSync(join(picturesFolder, `${workload.name}.svg`), chartOf(workload, result));
   }
   const text = describeResults(results, workloads, ({ name }) => `benchmarks/${name}.svg`);
   const page = readFileSync(docsPath, "utf8");

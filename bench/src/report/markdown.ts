@@ -1,6 +1,7 @@
 /** The generated part of docs/benchmarks.md, as text: pure. */
 import type { Figure, Workload } from "../workloads/workload.ts";
 import { medianOf, ours, timesOurs, type Verdict, verdictsOf } from "./compare.ts";
+import { curvesOf, exponentOf, isSuperlinear } from "./growth.ts";
 import type { CaseResult, Results, WorkloadResult } from "./results.ts";
 
 /** @param chartOf where the picture of a workload lies, from where the text will stand */
@@ -24,7 +25,7 @@ export function describeResults(
       `## ${workload.title}`,
       workload.about,
       `![${workload.title}](${chartOf(workload)})`,
-      table(workload, result),
+      workload.growsWith === undefined ? table(workload, result) : growthTable(workload, result),
       howItWasRun(workload, result),
     ]),
   ].join("\n\n");
@@ -69,6 +70,20 @@ function table(workload: Workload, result: WorkloadResult): string {
   );
   const header = ["", "", ...workload.figures.map(({ title }) => title)];
   return markdownTable(header, `ll${"r".repeat(workload.figures.length)}`, rows);
+}
+
+/** Ours alone, and how each figure grows. */
+function growthTable(workload: Workload, result: WorkloadResult): string {
+  const rows = Object.entries(result.cases).map(([caseName, measured]) => [
+    caseName,
+    ...workload.figures.map((figure) => cell(measured, ours, figure)),
+  ]);
+  const exponents = curvesOf(workload, result).map((curve) => {
+    const exponent = `x^${exponentOf(curve).toFixed(2)}`;
+    return isSuperlinear(curve) ? `**${exponent}**` : exponent;
+  });
+  const header = ["", ...workload.figures.map(({ title }) => title)];
+  return markdownTable(header, `l${"r".repeat(workload.figures.length)}`, [...rows, ["grows as", ...exponents]]);
 }
 
 /** The figure, and how many times ours it is. */

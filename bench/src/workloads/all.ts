@@ -1,7 +1,13 @@
 import { catchUp } from "./catch-up.ts";
 import { commitLag } from "./commit-lag.ts";
 import { firstSnapshot } from "./first-snapshot.ts";
+import { byBacklog } from "./growth/by-backlog.ts";
+import { byDatabaseSize } from "./growth/by-database-size.ts";
+import { byDatabases } from "./growth/by-databases.ts";
+import { byReplicas } from "./growth/by-replicas.ts";
+import { byWalLength } from "./growth/by-wal-length.ts";
 import { idle } from "./idle.ts";
+import { restore } from "./restore.ts";
 import { sizeOnDisk } from "./size-on-disk.ts";
 import { startUp } from "./start-up.ts";
 import { transactionCost } from "./transaction-cost.ts";
@@ -15,7 +21,13 @@ export const workloads: readonly Workload[] = [
   catchUp,
   writerSpeed,
   firstSnapshot,
+  restore,
   idle,
   startUp,
   sizeOnDisk,
+  byDatabaseSize,
+  byWalLength,
+  byDatabases,
+  byReplicas,
+  byBacklog,
 ];

@@ -67,7 +67,7 @@ async function measureCatchUp(
 }
 
 /** When the replica first held the transaction. */
-async function untilHeld(watch: ReplicaWatch, transaction: number): Promise<number> {
+export async function untilHeld(watch: ReplicaWatch, transaction: number): Promise<number> {
   const deadlineMs = performance.now() + catchUpMaxMs;
   while (performance.now() < deadlineMs) {
     await Bun.sleep(Math.max(100, watch.changedAtMs + quietMs - (performance.timeOrigin + performance.now())));

@@ -39,6 +39,8 @@ export interface RunContext {
 /** One way of running a workload: a rate, a size, a number of databases. */
 export interface Case {
   readonly name: string;
+  /** Where it lies on the curve of a workload that grows. */
+  readonly x?: number;
   /** Whether a quick run has it. */
   readonly isQuick: boolean;
   readonly run: (replicator: Replicator | undefined, context: RunContext) => Promise<Measured>;
@@ -54,6 +56,8 @@ export interface Workload {
   readonly about: string;
   readonly figures: readonly Figure[];
   readonly bars: readonly Bar[];
+  /** Shows how figures grow from case to case; what its cases are measured in. */
+  readonly growsWith?: string;
   /** Also run with no replicator at all. */
   readonly hasBaseline: boolean;
   /** Rounds of a full run, if fewer will do; a run takes its time. */

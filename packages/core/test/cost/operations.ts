@@ -1,7 +1,7 @@
 import { relative } from "node:path";
 import { type FilePoint, handleFaultPoints } from "../../src/fault-point.ts";
 
-/** How often each operation was done, by what it is and of which file, and the bytes written, as in `write shadow wal`. */
+/** How often each operation was done, by what it is and of which file, as in `write shadow wal`; and bytes written. */
 export type Operations = Readonly<Record<string, number>>;
 
 /** Counts the engine's operations on files while `work` goes on. */

@@ -110,8 +110,9 @@ describe("StoreReplicaReader", () => {
     expect(await reader.generationStats(a)).toEqual({
       snapshotCount: 1,
       walCount: 2,
-      snapshotSizeBytes: 1,
-      walSizeBytes: 2,
+      // Frames of one byte, and a WAL that is not compressed.
+      snapshotSizeBytes: 20,
+      walSizeBytes: 21,
       createdAt: new Date(20_000),
       updatedAt: new Date(40_000),
     });

@@ -12,7 +12,7 @@ import {
   tempFolder,
   Workload,
 } from "@litestream/testkit";
-import { LitestreamProcess } from "../src/litestream-process.ts";
+import { LitestreamProcess, restoreWithLitestream } from "../src/litestream-process.ts";
 import { run } from "../src/command.ts";
 import { litestreamTest } from "../src/tools/litestream-test.ts";
 import { type ObjectServer, objectServerBinary, startObjectServer } from "../src/tools/object-server.ts";
@@ -186,6 +186,31 @@ testWith0313(
     expect(await stage.replica.generations()).toEqual(first === undefined ? [] : [first]);
     await stage.replicateWithTheirs();
     await stage.expectBothRestore();
+  },
+  60_000,
+);
+
+testWith0313(
+  "Litestream v0.3.13 restores a folder that we write in segments",
+  async (litestream) => {
+    await using folder = await tempFolder();
+    using database = new Database(folder.join("app.db"), { create: true });
+    database.run("PRAGMA journal_mode = wal");
+    using workload = new Workload(database, { seed: 4 });
+    const replica = { path: folder.join("replica"), layout: "segments" } as const;
+    await using ours = new Litestream({ path: folder.join("app.db"), replicas: [replica], monitorEnabled: false });
+    await ours.start();
+    for (let round = 0; round < 4; round++) {
+      workload.commit(5);
+      await ours.sync();
+    }
+    await ours.stop();
+    const wals = await openReplica(replica).wals();
+    expect(wals.length).toBeGreaterThan(3);
+    const outputPath = folder.join("restored.db");
+    expect(await restoreWithLitestream(litestream, replica.path, outputPath)).toMatchObject({ exitCode: 0 });
+    expect(integrityCheck(outputPath)).toBe("ok");
+    expect(rowsDigest(outputPath)).toBe(rowsDigest(folder.join("app.db")));
   },
   60_000,
 );

@@ -2,9 +2,9 @@
  * Replicates a database under load to MinIO through a proxy that misbehaves with one of five requests, goes away twice,
  * and loses the process that replicates once; restores again and again (docs/s3.md). As a command:
  *
- *     npm run s3-soak -- [--minutes N] [--seed N]
+ *     npm run s3-soak -- [--minutes N] [--idle-minutes N] [--seed N]
  *
- * 30 minutes by default, and then a third of that in which nothing is written. Exits with 1 at the first thing that is
+ * 30 minutes by default, and then 10 in which nothing is written. Exits with 1 at the first thing that is
  * not as promised.
  */
 import { readFileSync } from "node:fs";
@@ -279,18 +279,20 @@ if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       minutes: { type: "string", default: "30" },
+      "idle-minutes": { type: "string", default: "10" },
       seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 32)) },
     },
   });
   const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
   const binary = await objectServerBinary("minio");
-  if (!(minutes > 0) || !Number.isInteger(seed)) throw new Error("not a number, or not positive");
+  if (!(minutes > 0) || !Number.isInteger(seed) || !(Number(values["idle-minutes"]) >= 0))
+    throw new Error("not a number, or not positive");
   if (binary === undefined) throw new Error("MinIO could not be built by Go, or Go is not installed");
   console.log(`seed ${seed}, ${minutes} minutes`);
   const durationMs = minutes * 60_000;
   const onRestore = (line: string): void => console.log(line);
   const outageMs = Math.min(60_000, durationMs / 15);
-  const idleMs = Math.min(600_000, durationMs / 3);
+  const idleMs = Number(values["idle-minutes"]) * 60_000;
   const options = { seed, durationMs, outageMs, idleMs, requestTimeoutMs: 3000, binary, onRestore };
   try {
     console.log(formatReport(await runS3Soak(options), options));

@@ -8,6 +8,7 @@ import type { Store } from "../store/store.ts";
 import type { WalSource } from "../wal-source.ts";
 import { SegmentsWriter } from "./segments-writer.ts";
 import { StoreReplica } from "./store-replica.ts";
+import { requireWritableFolder } from "./writable-folder.ts";
 import { leaseOwner, WriterLease } from "./writer-lease.ts";
 
 /** Litestream's default: commits that come within a second share a request. */
@@ -43,8 +44,13 @@ export class SegmentsReplica extends StoreReplica {
     );
   }
 
-  /** What would keep it from being written is found out with the first sync: a store may be away for now. */
-  check(): void {}
+  /**
+   * A folder has to be there; what keeps a store from being written shows with the first sync, as it may be away.
+   * @throws LitestreamError REPLICA_UNAVAILABLE
+   */
+  check(): void {
+    if (this.type === "file") requireWritableFolder(this.location);
+  }
 }
 
 function leaseOf(store: Store, db: WalSource, options: ReplicaOptions, emit: EmitEvent): WriterLease | undefined {

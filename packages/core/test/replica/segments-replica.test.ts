@@ -305,3 +305,14 @@ describe("SegmentsReplica with a lease", () => {
     expect(Date.parse(expiresAt)).toBeLessThanOrEqual(Date.now());
   });
 });
+
+test("a replica of segments in a folder refuses one that is not mounted, and takes no store for one", async () => {
+  await using setup = await setUp();
+  const replicaAt = (options: ReplicaOptions): SegmentsReplica =>
+    new SegmentsReplica(setup.db, options, false, () => undefined);
+  expect(() => replicaAt({ path: `${setup.path}-no/such/folder`, layout: "segments" }).check()).toThrow(
+    "does not exist",
+  );
+  replicaAt({ path: `${setup.path}-replica`, layout: "segments" }).check();
+  setup.replica.check();
+});

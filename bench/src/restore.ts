@@ -2,7 +2,7 @@
  * Restore, side by side with Litestream's releases, in turns: the same database, replicated in each layout, restored
  * with each command that reads it, each in a process of its own, from start to exit.
  *
- *     bun src/restore.ts [--megabytes 170] [--rounds 7] [--folder F] [--quick]
+ *     bun src/restore.ts [--megabytes 170] [--rounds 7] [--folder F] [--layouts whole,segments,ltx] [--quick]
  *
  * `--folder` keeps the replicas for the next run, and needs 5 times the size; `--quick` takes 30 MB and 2 rounds.
  * Replicas are in the page cache.
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     rounds: { type: "string" },
     folder: { type: "string" },
     quick: { type: "boolean", default: false },
+    layouts: { type: "string", default: "whole,segments,ltx" },
   },
 });
 const megabytes = Number(values.megabytes ?? (values.quick ? 30 : 170));
@@ -95,7 +96,7 @@ await using temporary = values.folder === undefined ? await tempFolder() : undef
 const folder = join(temporary?.path ?? values.folder ?? "", `${megabytes}`);
 mkdirSync(folder, { recursive: true });
 const turns: { candidate: Candidate; replica: ReplicaToRestore; measured: Measured; layout: Layout }[] = [];
-for (const layout of layouts) {
+for (const layout of layouts.filter(({ name }) => values.layouts.split(",").includes(name))) {
   const writer = layout.writer === undefined ? undefined : await litestreamBinary(layout.writer);
   if (layout.writer !== undefined && writer === undefined) {
     console.log(`${layout.name} is left out: Litestream ${layout.writer} could not be installed`);

@@ -25,6 +25,11 @@ export class ChunkReader {
     return filledBytes;
   }
 
+  /** What is at hand, up to `sizeBytesMax`, without a copy: valid until more is asked for. Empty only at the end. */
+  async take(sizeBytesMax: number): Promise<Uint8Array> {
+    return (await this.#hasBytes()) ? this.#take(sizeBytesMax) : this.#chunk;
+  }
+
   /** @returns bytes skipped: fewer than asked for only at the end */
   async skip(sizeBytes: number): Promise<number> {
     let skippedBytes = 0;

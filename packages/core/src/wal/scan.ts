@@ -1,10 +1,6 @@
 import { ChunkReader } from "../chunk-reader.ts";
-import { releaseBuffer } from "../release-buffer.ts";
 import { WalChain, type WalChainEnd, type WalFrame, type WalStop } from "./chain.ts";
 import { frameSizeBytes, parseWalHeader, type WalHeader, walHeaderSizeBytes } from "./header.ts";
-
-/** How much of a WAL is verified at once. */
-const scanSizeBytes = 1024 * 1024;
 
 /** What a WAL holds, verified up to where it stops being one. */
 export interface WalScan {
@@ -40,7 +36,6 @@ export async function scanWal(
   from?: WalChainEnd,
 ): Promise<WalScan> {
   const reader = new ChunkReader(content);
-  let buffer = new Uint8Array(0);
   try {
     const headerBytes = new Uint8Array(walHeaderSizeBytes);
     const headerSizeBytes = await reader.readInto(headerBytes);
@@ -48,21 +43,33 @@ export async function scanWal(
     const header = parseWalHeader(headerBytes, path);
     const chain = from === undefined ? new WalChain(header) : new WalChain(header, from);
     const frameSize = frameSizeBytes(header.pageSize);
-    buffer = new Uint8Array(Math.max(1, Math.floor(scanSizeBytes / frameSize)) * frameSize);
+    const cut = new Uint8Array(frameSize);
     let stop: WalStop = "end";
     let continues = false;
-
-    while (stop === "end" && chain.end.offset < untilOffset) {
-      const wanted = buffer.subarray(0, Math.min(buffer.byteLength, untilOffset - chain.end.offset));
-      const bytes = wanted.subarray(0, await reader.readInto(wanted));
-      if (bytes.byteLength === 0) break;
+    /** @param after what follows `bytes` in the same chunk */
+    const extend = async (bytes: Uint8Array, after: Uint8Array): Promise<void> => {
       const extended = chain.extend(bytes, (frame) => {
         onFrame?.(frame, bytes.subarray(frame.pageStart, frame.pageStart + header.pageSize));
       });
       stop = extended.stop;
-      if (stop === "salt" || stop === "checksum") {
-        continues = await anyFrameContinues(header, bytes.subarray(extended.verifiedBytes), reader);
-      }
+      if (stop !== "salt" && stop !== "checksum") return;
+      const failed = Buffer.concat([bytes.subarray(extended.verifiedBytes), after]);
+      continues = await anyFrameContinues(header, failed, reader);
+    };
+
+    // Where they are: a copy of all of them costs a tenth of the time that a WAL takes.
+    while (stop === "end" && chain.end.offset < untilOffset) {
+      const chunk = await reader.take(untilOffset - chain.end.offset);
+      if (chunk.byteLength === 0) break;
+      const cutBytes = chunk.byteLength % frameSize;
+      const whole = chunk.subarray(0, chunk.byteLength - cutBytes);
+      const begun = chunk.subarray(whole.byteLength);
+      if (whole.byteLength > 0) await extend(whole, begun);
+      if (stop !== "end" || cutBytes === 0) continue;
+      // A frame in two chunks, or more.
+      cut.set(begun);
+      const wanted = cut.subarray(cutBytes, Math.min(frameSize, untilOffset - chain.end.offset));
+      await extend(cut.subarray(0, cutBytes + (await reader.readInto(wanted))), nothing);
     }
     if (stop !== "end") await reader.skip(Infinity);
     return {
@@ -74,10 +81,11 @@ export async function scanWal(
       continues,
     };
   } finally {
-    releaseBuffer(buffer);
     await reader.close();
   }
 }
+
+const nothing = new Uint8Array(0);
 
 function withoutHeader(sizeBytes: number): WalScan {
   const commit = { offset: 0, checksum: { s1: 0, s2: 0 }, pageCount: 0 };

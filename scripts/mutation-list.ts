@@ -141,12 +141,13 @@ export const mutations: readonly Mutation[] = [
       "a step of ours fails, and before our next sync a neighbour > truncates the WAL: one generation, equal bytes, but where no lock could be had: another, with its reason",
   },
   {
-    name: "a connection of ours deletes the WAL when it is the last to close (PERSIST_WAL)",
+    name: "a connection of ours that can write is the last to close, which checkpoints",
     file: "sqlite/connection.ts",
-    from: "db.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);",
-    to: "",
+    from: 'access === "read" ? { readonly: true } : { readwrite: true, create: false }',
+    to: "{ readwrite: true, create: false }",
     tests: ofCapture,
-    caughtBy: "Db.close > leaves the WAL and its frames where they are",
+    caughtBy:
+      "a database that is replaced while we replicate it > in place, while nobody has it open, is not touched by our stop, though we are the last",
   },
   {
     name: "a descriptor of the database file is opened and closed beside SQLite's",

@@ -1,6 +1,7 @@
 /**
  * Many databases in one process: CPU, memory and lag of the replicator, idle and with some of them written, ours and
- * Litestream's releases side by side. `bun src/many-databases.ts [--databases N] [--written N] [--seconds S] [--ours]`
+ * Litestream's releases side by side. `bun src/many-databases.ts [--databases N] [--written N] [--seconds S]
+ * [--settle S] [--ours]`
  */
 import { Database } from "bun:sqlite";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     databases: { type: "string", default: "300" },
     written: { type: "string", default: "30" },
     seconds: { type: "string", default: "20" },
+    settle: { type: "string", default: "20" },
     folder: { type: "string", default: tmpdir() },
     ours: { type: "boolean", default: false },
   },
@@ -23,7 +25,8 @@ const written = Number(values.written);
 const seconds = Number(values.seconds);
 /** Commits per second into each database that is written. */
 const rate = 2;
-const settleMs = 5000;
+/** Until every database has its first snapshot. */
+const settleMs = Number(values.settle) * 1000;
 const main = join(import.meta.dirname, "../../packages/cli/src/main.ts");
 /** Ticks of the kernel's clock per second. */
 const ticksPerSecond = Number(Bun.spawnSync(["getconf", "CLK_TCK"]).stdout.toString());

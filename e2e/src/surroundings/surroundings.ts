@@ -14,6 +14,8 @@ import { happeningsIn } from "./happenings.ts";
 import { formatSurroundings, saveSurroundings } from "./table.ts";
 import { World } from "./world.ts";
 
+const comparisonsPerReplica = 50;
+
 export interface SurroundingsRecord {
   readonly seed: number;
   readonly durationMs: number;
@@ -52,6 +54,8 @@ export async function runSurroundings(
       throw new Error(`seed ${seed}, after "${name}": ${errorMessage(error)}`, { cause: error });
     }
     happened[name] = (happened[name] ?? 0) + 1;
+    // Retention leaves what readers may still read for ten minutes: more than the disk of the replica has.
+    if (comparisons % comparisonsPerReplica === comparisonsPerReplica - 1) await world.beginReplicaAnew();
     comparisons++;
     world.events.length = 0;
     say(`${new Date().toISOString()} ${comparisons} ${name} ${Math.round((world.memoryBytes.at(-1) ?? 0) / 1e6)} MB`);

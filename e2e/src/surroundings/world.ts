@@ -108,6 +108,13 @@ export class World implements AsyncDisposable {
     this.#litestream = undefined;
   }
 
+  /** As somebody does who begins with an empty disk. */
+  async beginReplicaAnew(): Promise<void> {
+    await this.stopReplication();
+    rmSync(this.replicaPath, { recursive: true });
+    await this.startReplication();
+  }
+
   /** Goes on with the workload that the database holds; where it holds none, that is begun. */
   async startWriter(): Promise<void> {
     const writer = await spawnWriter({ path: this.path, ...this.#workload });

@@ -2,8 +2,8 @@
  * What the event loop of an application feels of a snapshot: how late a timer of 1 ms is without replication, with the
  * engine in its child process, and in line, in turns. `bun src/event-loop.ts [--megabytes N] [--rounds N] [--folder F]`
  *
- * `--alone` gives the application's main thread, and nothing else, real-time priority (`chrt`): then what other programs
- * of a busy machine do does not count, and neither does that the child takes a core.
+ * `--alone` gives the application's main thread, and nothing else, real-time priority (`chrt`): then what other
+ * programs of a busy machine do does not count, and neither does that the child takes a core.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

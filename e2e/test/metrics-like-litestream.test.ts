@@ -21,6 +21,8 @@ const transactions = 200;
 /** The same for both: one checkpoint at least, and the WAL as long as it lasts. */
 const settings = { "min-checkpoint-page-count": 400, "checkpoint-interval": "1s", "monitor-interval": "200ms" };
 
+const validated = { "validation-interval": "2s" };
+
 /** Runs `replicate` on a database of its own under the load, and scrapes it once all of that is replicated. */
 async function underLoad(
   folder: TempFolder,
@@ -51,11 +53,12 @@ async function underLoad(
       of("litestream_db_size") === pageCount(dbPath) * pageSize
     );
   });
-  // Ours lists replicas in the background.
-  await waitUntil("the replica to be listed", async () => {
+  // Ours lists replicas in the background; both validate them.
+  await waitUntil("the replica to be listed and validated", async () => {
     scraped = await scrape(process.url);
     const isKnown = valueOf(scraped, "litestream_replica_snapshot_total") !== undefined;
-    return isKnown || (name !== "ours" && name !== "v0.3.4");
+    const validations = valueOf(scraped, "litestream_replica_validation_total", { status: "ok" }) ?? 0;
+    return validations > 0 && (isKnown || (name !== "ours" && name !== "v0.3.4"));
   });
   return scraped;
 }
@@ -82,7 +85,7 @@ for (const version of compared) {
       const theirs = await underLoad(folder, version, async (dbPath, replicaPath) => {
         const addr = `127.0.0.1:${freePort()}`;
         const configPath = folder.join("litestream.yml");
-        const database = { path: dbPath, ...settings, replicas: [{ type: "file", path: replicaPath }] };
+        const database = { path: dbPath, ...settings, replicas: [{ type: "file", path: replicaPath, ...validated }] };
         await writeFile(configPath, JSON.stringify({ addr, dbs: [database] }));
         const child = new LitestreamProcess(binary, configPath);
         return { url: `http://${addr}`, [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]() };
@@ -90,7 +93,7 @@ for (const version of compared) {
       const ours = await underLoad(folder, "ours", async (dbPath, replicaPath) => {
         const { url, replicator } = await startServed({
           workPath: folder.join("work"),
-          databases: [{ path: dbPath, ...settings, replicas: [{ path: replicaPath }] }],
+          databases: [{ path: dbPath, ...settings, replicas: [{ path: replicaPath, ...validated }] }],
         });
         return { url, [Symbol.asyncDispose]: () => replicator[Symbol.asyncDispose]() };
       });
@@ -132,6 +135,7 @@ for (const version of compared) {
         // Litestream counts headers on one side only.
         const unreplicated = of("litestream_total_wal_bytes") - of("litestream_replica_wal_bytes");
         expect(Math.abs(unreplicated)).toBeLessThanOrEqual(own);
+        expect(of("litestream_replica_validation_total", { status: "error" })).toBe(0);
         expect(of("process_resident_memory_bytes")).toBeGreaterThan(1e6);
         expect(Math.abs(of("process_start_time_seconds") - Date.now() / 1000)).toBeLessThan(120);
       }

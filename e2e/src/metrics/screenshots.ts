@@ -14,6 +14,7 @@ import { waitForText } from "./in-page.ts";
 import { startServed } from "./served.ts";
 import { manyDatabases } from "./synthetic.ts";
 
+const patienceMs = 90_000;
 const pictures = join(import.meta.dirname, "../../../docs/pictures");
 const views: readonly (readonly [string, View])[] = (["light", "dark"] as const).flatMap((scheme) => [
   [`desktop-${scheme}`, { width: 1000, height: 900, scheme }] as const,
@@ -27,7 +28,7 @@ await using browser = await HeadlessBrowser.start(chromiumPath);
 await using many = await serve({ addr: "127.0.0.1:0", databases: () => manyDatabases(300), registry: new Registry() });
 for (const [name, view] of views) {
   const { page } = await browser.open(many.url, view);
-  await waitForText(page, "#overall", /need attention/);
+  await waitForText(page, "#overall", /need attention/, patienceMs);
   await page.screenshot({ path: join(pictures, `status-300-${name}.png`) });
 }
 
@@ -56,12 +57,12 @@ await Bun.sleep(50_000);
 for (const [name, view] of views) {
   const { page } = await browser.open(url, view);
   const slider = await page
-    .waitForSelector(".picker:not([hidden])", { visible: true })
+    .waitForSelector(".picker:not([hidden])", { visible: true, timeout: patienceMs })
     .then(() => page.$("input[type=range]"));
   const box = await slider?.boundingBox();
   if (box === null || box === undefined) throw new Error("the slider is not to be seen");
   await page.mouse.click(box.x + box.width * 0.6, box.y + box.height / 2);
-  await waitForText(page, ".answer code", /restore/);
-  await waitForText(page, ".chart figcaption", /At most/);
+  await waitForText(page, ".answer code", /restore/, patienceMs);
+  await waitForText(page, ".chart figcaption", /At most/, patienceMs);
   await page.screenshot({ path: join(pictures, `status-1-${name}.png`), fullPage: view.width < 500 });
 }

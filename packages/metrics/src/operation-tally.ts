@@ -1,4 +1,4 @@
-import type { LitestreamEvent } from "@litestream/core";
+import { isLitestreamError, type LitestreamEvent } from "@litestream/core";
 import type { SetSample } from "./sample-database.ts";
 
 const operations = ["PUT", "GET", "LIST", "DELETE"] as const;
@@ -21,7 +21,8 @@ export class OperationTally {
     const tally = this.#of(replicaType, operation);
     tally.count++;
     tally.bytes += bytes;
-    if (error === undefined) return;
+    // That something is not there is an answer: so it is asked whether it is.
+    if (error === undefined || isLitestreamError(error, "OBJECT_MISSING")) return;
     const code = codeOf(error);
     tally.errorsByCode.set(code, (tally.errorsByCode.get(code) ?? 0) + 1);
   }

@@ -122,6 +122,12 @@ describe("observe", () => {
     database.emit({ ...request, operation: "PUT", bytes: 100 });
     database.emit({ ...request, operation: "PUT", bytes: 50, error: new LitestreamError("REPLICA_UNAVAILABLE", "no") });
     database.emit({ ...request, operation: "GET", bytes: 0, error: new Error('odd } " codes') });
+    database.emit({
+      ...request,
+      operation: "GET",
+      bytes: 0,
+      error: new LitestreamError("OBJECT_MISSING", "not there"),
+    });
     const samples = await samplesOf(observation.registry);
     const put = '{replica_type="s3",operation="PUT"}';
     expect(samples.get(`litestream_replica_operation_total${put}`)).toBe(2);
@@ -133,6 +139,7 @@ describe("observe", () => {
       );
     expect(errors("PUT", "REPLICA_UNAVAILABLE")).toBe(1);
     expect(errors("GET", "unknown")).toBe(1);
+    expect(errors("GET", "OBJECT_MISSING")).toBeUndefined();
   });
 
   test("says that a disk is full until something could be written again", async () => {

@@ -7,7 +7,8 @@ import { LagHistory } from "./history.ts";
 import { restorePointAt } from "./restore-point.ts";
 import type { StatusDocument } from "./status-document.ts";
 
-const sampleMs = 5000;
+/** Twice in each step of the history, so that a timer that is late leaves no hole in it. */
+const sampleMs = 2500;
 /** What is shown of a store may be so old: a page that is clicked on again and again lists it no more often. */
 const listingAgeMsMax = 5000;
 /** Plans read listings and a few bytes of objects; more than these at a time wait for nobody. */

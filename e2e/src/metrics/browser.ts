@@ -65,6 +65,8 @@ export class HeadlessBrowser implements AsyncDisposable {
         problems.push(`it asks ${request.url()}`);
     });
     await page.goto(url);
+    // Of several pages, one is seen.
+    await page.bringToFront();
     const loadedBytes = async (): Promise<number> => (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
     return { page, problems, loadedBytes };
   }

@@ -30,6 +30,7 @@ for (const [name, view] of views) {
   const { page } = await browser.open(many.url, view);
   await waitForText(page, "#overall", /need attention/, patienceMs);
   await page.screenshot({ path: join(pictures, `status-300-${name}.png`) });
+  await page.close();
 }
 
 await using folder = await tempFolder();
@@ -47,22 +48,26 @@ const { replicator, url } = await startServed({
 });
 await using _replicator = replicator;
 await replicator.waitForReplicated();
-await Bun.sleep(40_000);
+await Bun.sleep(30_000);
 renameSync(replicaPath, folder.join("aside"));
 writeFileSync(replicaPath, "");
 await Bun.sleep(20_000);
 await rm(replicaPath);
 await rename(folder.join("aside"), replicaPath);
-await Bun.sleep(50_000);
+await Bun.sleep(35_000);
 for (const [name, view] of views) {
   const { page } = await browser.open(url, view);
   const slider = await page
     .waitForSelector(".picker:not([hidden])", { visible: true, timeout: patienceMs })
     .then(() => page.$("input[type=range]"));
+  await slider?.scrollIntoView();
   const box = await slider?.boundingBox();
   if (box === null || box === undefined) throw new Error("the slider is not to be seen");
   await page.mouse.click(box.x + box.width * 0.6, box.y + box.height / 2);
   await waitForText(page, ".answer code", /restore/, patienceMs);
   await waitForText(page, ".chart figcaption", /At most/, patienceMs);
-  await page.screenshot({ path: join(pictures, `status-1-${name}.png`), fullPage: view.width < 500 });
+  const height = view.width < 500 ? 1500 : view.height;
+  const clip = { x: 0, y: 0, width: view.width, height };
+  await page.screenshot({ path: join(pictures, `status-1-${name}.png`), clip, captureBeyondViewport: true });
+  await page.close();
 }

@@ -27,9 +27,15 @@ export class Detail {
     heading.textContent = "What happened";
     this.#events.className = "events";
     this.#panel.replaceChildren(this.#facts, this.#replicas, heading, this.#events);
-    this.#timer = setInterval(() => void this.#refresh(), refreshMs);
-    void this.#refresh();
+    this.#timer = setInterval(this.#look, refreshMs);
+    document.addEventListener("visibilitychange", this.#look);
+    this.#look();
   }
+
+  /** A page that nobody sees asks for nothing, and at once when it is seen again. */
+  #look = () => {
+    if (!document.hidden) void this.#refresh();
+  };
 
   show({ status }, lagLimitMs) {
     showFacts(this.#facts, [
@@ -43,7 +49,7 @@ export class Detail {
         shown = new Replica(this.#path, replica.name);
         this.#shown.set(replica.name, shown);
         this.#replicas.append(shown.element);
-        void this.#refresh();
+        this.#look();
       }
       shown.show(replica, lagLimitMs);
     }
@@ -51,12 +57,12 @@ export class Detail {
 
   close() {
     clearInterval(this.#timer);
+    document.removeEventListener("visibilitychange", this.#look);
     for (const replica of this.#shown.values()) replica.close();
     this.#panel.replaceChildren();
   }
 
   async #refresh() {
-    if (document.hidden) return;
     const response = await get(`/database.json?path=${encodeURIComponent(this.#path)}`).catch(() => undefined);
     if (response?.ok !== true) return;
     const { events, replicas } = await response.json();

@@ -63,12 +63,18 @@ export class TimeLine {
     this.#answer.setAttribute("role", "status");
     this.element.append(heading, this.#gist, track, this.#picker, this.#answer);
     this.#isKnown(false);
-    this.#timer = setInterval(() => void this.#refresh(), refreshMs);
-    void this.#refresh();
+    this.#timer = setInterval(this.#look, refreshMs);
+    document.addEventListener("visibilitychange", this.#look);
+    this.#look();
   }
+
+  #look = () => {
+    if (!document.hidden) void this.#refresh();
+  };
 
   close() {
     clearInterval(this.#timer);
+    document.removeEventListener("visibilitychange", this.#look);
     clearTimeout(this.#asking);
   }
 
@@ -83,7 +89,6 @@ export class TimeLine {
   }
 
   async #refresh() {
-    if (document.hidden) return;
     const response = await get(`/restorable.json?${this.#query()}`).catch(() => undefined);
     if (response === undefined) return;
     const found = await response.json().catch(() => ({ error: String(response.status) }));

@@ -11,8 +11,6 @@ import { heavyWork } from "../heavy-work.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "../layout/objects.ts";
 import type { StoreReplicaReader } from "../layout/reader.ts";
 import { comparePositions, type Position, samePosition, type WalIndex, walIndex } from "../position.ts";
-import { loadListing } from "../restore/listing.ts";
-import { newestUpdateNs } from "../restore/generation-spans.ts";
 import type { ShadowNeed } from "../shadow/release.ts";
 import type { CommonReplicaOptions } from "../replica-options.ts";
 import type { ReaderLeaseStore, SideFiles } from "../replica-reader.ts";
@@ -22,6 +20,7 @@ import type { WalSource } from "../wal-source.ts";
 import { CannotGoOn } from "./cannot-go-on.ts";
 import { Finisher } from "./finisher.ts";
 import type { CopyEnd, LayoutWriter } from "./layout-writer.ts";
+import { newestTime } from "./newest-time.ts";
 import { ReplicaLoop } from "./replica-loop.ts";
 import type { Replica } from "./replica.ts";
 import { enforceRetention, retentionMsDefault, type RetentionOptions } from "./retention.ts";
@@ -386,7 +385,7 @@ export class StoreReplica implements Replica<WalSource> {
    * older than those that it follows. So a snapshot's time lies behind all that is in the replica already.
    */
   async #knowNewestTime(): Promise<void> {
-    this.#newestMs ??= Number(newestUpdateNs(await loadListing(this.#reader, {}, new Set())) / 1_000_000n);
+    this.#newestMs ??= await newestTime(this.#reader);
   }
 
   async #standing(generation: Generation): Promise<Standing> {

@@ -1,7 +1,7 @@
 /**
  * `npm run walk`: README by copy and paste, as on a machine that has never seen this: a copy of the checkout without
  * anything installed, empty caches, and on the PATH besides the system's own tools once only Bun, and once only Node
- * with npm. `--short` leaves out what takes long: downloads and the demonstration.
+ * with npm (`bun` or `node` as an argument: only that one). `--short` leaves out what takes long: downloads and the demonstration.
  */
 import { Database } from "bun:sqlite";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -212,7 +212,8 @@ function rowsIn(path: string): number {
 
 if (import.meta.main) {
   const isShort = process.argv.includes("--short");
-  for (const runtime of runtimes) {
+  const chosen = runtimes.filter((name) => process.argv.includes(name));
+  for (const runtime of chosen.length === 0 ? runtimes : chosen) {
     const begunMs = performance.now();
     const { commands, rows } = await walk(runtime, isShort ? "short" : "long");
     const seconds = ((performance.now() - begunMs) / 1000).toFixed(0);

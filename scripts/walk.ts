@@ -1,7 +1,8 @@
 /**
  * `npm run walk`: README by copy and paste, as on a machine that has never seen this: a copy of the checkout without
  * anything installed, empty caches, and on the PATH besides the system's own tools once only Bun, and once only Node
- * with npm (`bun` or `node` as an argument: only that one). `--short` leaves out what takes long: downloads and the demonstration.
+ * with npm. `bun` or `node` as an argument: only that one. `--short` leaves out what takes long: downloads and the
+ * demonstration.
  */
 import { Database } from "bun:sqlite";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";

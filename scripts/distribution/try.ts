@@ -20,14 +20,14 @@ interface Suite {
 
 /** The main job, kills, stops, taking turns with Litestream, configuration and refusals. */
 const long: readonly Suite[] = [
-  { folder: "e2e", files: ["main-job", "kill", "interop", "unpublished"] },
+  { folder: "e2e", files: ["main-job", "test/kill", "interop-v034", "s3-interop", "unpublished"] },
   { folder: "packages/cli", files: ["help", "bad-input", "restore.test", "replicate.test", "log"] },
 ];
 
 const short: readonly Suite[] = [
   {
     folder: "e2e",
-    files: ["main-job", "kill"],
+    files: ["main-job", "test/kill"],
     names: "page size 4096|SIGTERM|kill -9 of the replicator",
     env: { LITESTREAM_KILLS: "3" },
   },

@@ -4,13 +4,16 @@
  * folder.
  */
 import { Database } from "bun:sqlite";
-import { chmodSync, copyFileSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { spawnWriter, tempFolder, type TempFolder } from "@litestream/testkit";
 import { commandEnvironment, commandLine, type Outcome, run } from "../command.ts";
+import { waitUntil } from "../wait-until.ts";
 import { root } from "./markdown.ts";
 
 const transactions = 30;
+/** What goes on has to be ready by then, also on a machine that is busy with other work. */
+const readyMsMax = 100_000;
 /** Folders at the root of a machine that the pages name. */
 const absolute = /(?<![\w.-])\/(data|backups|mnt|srv|etc|var|run|tmp|usr)(?![\w-])/g;
 const inCheckout = ["contrib", "docs", "examples", "package.json", "packages", "scripts"];
@@ -20,7 +23,7 @@ export class Sandbox implements AsyncDisposable {
   /** When the replica in it was written, as `-timestamp` takes it. */
   readonly #time: string;
   readonly #generation: string;
-  #replicators: Bun.Subprocess<"ignore", "ignore", "pipe">[] = [];
+  #running: Bun.Subprocess<"ignore", "ignore", "pipe">[] = [];
 
   private constructor(folder: TempFolder, time: string, generation: string) {
     this.#folder = folder;
@@ -91,26 +94,32 @@ export class Sandbox implements AsyncDisposable {
       .replaceAll(/(?<=-index[ =])[0-9a-f]{8}\b/g, "00000000");
   }
 
-  /** Runs a line of a page to its end; a replicator goes on until the sandbox is disposed of. */
+  /** Runs a line of a page to its end. What has none, a replicator or a follower, goes on until it is stopped. */
   async run(line: string): Promise<Outcome> {
     const command = this.translate(line);
     this.#prepare(command);
-    const isReplicator = /^(?:\.\/)?litestream replicate (?!.*-(?:once|exec))/.test(command);
-    return isReplicator ? await this.#replicate(command) : await this.#shell(command);
+    if (/^(?:\.\/)?litestream replicate (?!.*-(?:once|exec))/.test(command)) {
+      return await this.#background(command, (said) => said.includes("is up to date at"));
+    }
+    if (/\blitestream restore (?=.*-f\b)/.test(command)) {
+      const [, copy = ""] = /-o (\S+)/.exec(command) ?? [];
+      return await this.#background(command, () => existsSync(copy));
+    }
+    return await this.#shell(command);
   }
 
-  /** The replicators end, and say that they hold everything. */
-  async stopReplicators(): Promise<void> {
-    for (const child of this.#replicators.splice(0)) {
+  /** What goes on ends in order: a replicator holds everything then. */
+  async stop(): Promise<void> {
+    for (const child of this.#running.splice(0)) {
       child.kill("SIGTERM");
       const exitCode = await child.exited;
-      if (exitCode !== 0) throw new Error(`a replicator ended with exit code ${exitCode}`);
+      if (exitCode !== 0) throw new Error(`what went on ended with exit code ${exitCode}`);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#replicators) child.kill("SIGKILL");
-    await Promise.all(this.#replicators.map((child) => child.exited));
+    for (const child of this.#running) child.kill("SIGKILL");
+    await Promise.all(this.#running.map((child) => child.exited));
     await this.#folder[Symbol.asyncDispose]();
   }
 
@@ -125,33 +134,26 @@ export class Sandbox implements AsyncDisposable {
     }
   }
 
-  async #replicate(command: string): Promise<Outcome> {
+  async #background(command: string, isReady: (said: string) => boolean): Promise<Outcome> {
     // A page that shows another way to start it means instead of the one before.
-    await this.stopReplicators();
+    await this.stop();
     const begunMs = performance.now();
     const child = Bun.spawn(["bash", "-c", `exec ${command}`], {
       cwd: this.path("home"),
       env: this.#environment(),
       stdio: ["ignore", "ignore", "pipe"],
     });
-    this.#replicators.push(child);
+    this.#running.push(child);
     let stderr = "";
-    const { promise, resolve } = Promise.withResolvers<number>();
     const read = async (): Promise<void> => {
-      for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-        stderr += text;
-        if (stderr.includes("is up to date at")) resolve(0);
-      }
-      resolve(await child.exited);
+      for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) stderr += text;
     };
-    read().catch(() => resolve(1));
-    return {
-      exitCode: await promise,
-      stdout: "",
-      stderr,
-      durationMs: performance.now() - begunMs,
-      peakMemoryBytes: undefined,
-    };
+    const reading = read();
+    await waitUntil(`${command} to be ready`, () => isReady(stderr) || child.exitCode !== null, readyMsMax);
+    if (child.exitCode !== null) await reading;
+    else reading.catch(() => undefined);
+    const durationMs = performance.now() - begunMs;
+    return { exitCode: child.exitCode ?? 0, stdout: "", stderr, durationMs, peakMemoryBytes: undefined };
   }
 
   async #shell(command: string): Promise<Outcome> {

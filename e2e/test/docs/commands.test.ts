@@ -32,7 +32,7 @@ for (const page of pages.filter((path) => shellBlocksIn(readPage(path)).length >
           throw new Error(`${page}:${line} ${text}\nended with ${exitCode}:\n${stdout}${stderr}`);
         }
       }
-      await sandbox.stopReplicators();
+      await sandbox.stop();
     },
     timeoutMs,
   );

@@ -61,7 +61,7 @@ async function measure(path: string, url: string, replicator: Replicator, phase:
   await using load = new Load({ path, size: transactionOf60KB, seconds, perSecond: rate, seed: nextSeed++ });
   const { committedAtMs } = await load.done();
   const { cpuMs } = usageSince(before, processUsage(replicator.pid));
-  await Bun.sleep(1000);
+  await replicator.waitForAsOf(committedAtMs.at(-1) ?? 0);
   await onlookers.stdin.end();
   const seen = JSON.parse(await onlookers.stdout.text()) as OnlookerReport;
   const syncs = replicator.replicaSyncs().slice(from);

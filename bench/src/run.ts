@@ -48,7 +48,7 @@ export async function runWorkload(
         for (const candidate of turns) {
           loads.push(loadavg()[0] ?? Number.NaN);
           const found = await runOnce(candidate, workload, one, { folder, sharedFolder }, options.say);
-          if (found !== undefined) (measured[candidate.name] ??= []).push(found);
+          (measured[candidate.name] ??= []).push(found);
         }
       }
       cases[one.name] = measured;
@@ -81,7 +81,7 @@ async function runOnce(
   one: Case,
   folders: { readonly folder: string; readonly sharedFolder: string },
   say: (line: string) => void,
-): Promise<Measured | undefined> {
+): Promise<Measured> {
   const folder = mkdtempSync(join(folders.folder, "run-"));
   const startedAtMs = performance.now();
   const what = `${workload.name}, ${one.name}, ${candidate.name}`;
@@ -97,7 +97,7 @@ async function runOnce(
     return measured;
   } catch (error) {
     say(`${what}: FAILED: ${errorMessage(error)}`);
-    return undefined;
+    return {};
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

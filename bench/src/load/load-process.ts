@@ -12,7 +12,9 @@ database.run(`PRAGMA wal_autocheckpoint = ${task.autocheckpointPages}`);
 using replace = database.prepare("UPDATE slot SET content = ? WHERE id = ?");
 /** Made before, so that the writer does nothing but write. */
 const contents = Array.from({ length: 16 }, (_, n) => slotContent(task.size.slotBytes, task.seed * 1000 + n));
-replace.run(contents[0] ?? null, 0);
+const first = slotContent(task.size.slotBytes, task.seed * 1000 + contents.length);
+stamp(first, 0);
+replace.run(first, 0);
 
 let isStopped = false;
 process.on("SIGTERM", () => {

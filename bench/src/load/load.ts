@@ -30,6 +30,12 @@ export interface LoadReport {
 /** What a workload says of its load; the rest is as Litestream's documentation advises. */
 export type LoadOptions = Pick<LoadTask, "path" | "size" | "seconds"> & Partial<LoadTask>;
 
+/** Those that still run when a benchmark is interrupted. */
+const running = new Set<Bun.Subprocess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /** A writer in a process of its own. Disposal ends it. */
 export class Load implements AsyncDisposable {
   readonly #child: Bun.Subprocess<"ignore", "pipe", "inherit">;
@@ -39,6 +45,7 @@ export class Load implements AsyncDisposable {
     const task: LoadTask = { seed: 1, synchronous: "NORMAL", autocheckpointPages: 0, holds: true, ...options };
     const script = join(import.meta.dirname, "load-process.ts");
     this.#child = Bun.spawn([process.execPath, script, JSON.stringify(task)], { stdio: ["ignore", "pipe", "inherit"] });
+    running.add(this.#child);
     this.#report = this.#firstLine();
   }
 
@@ -50,6 +57,7 @@ export class Load implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill("SIGTERM");
     await this.#child.exited;
+    running.delete(this.#child);
   }
 
   async #firstLine(): Promise<LoadReport> {

@@ -21,6 +21,9 @@ export const transactionOf60KB: LoadSize = { slotBytes: 56_000, slots: 1000 };
 /** Noise and text lie in turns, so that each page holds some of both: SQLite leaves pages alone that stay the same. */
 const stretchBytes = 256;
 
+/** What one of them adds to a WAL. */
+export const walBytesOf60KB = 15 * (4096 + 24);
+
 /** Half of what is stored is repetitive text, the rest is noise: LZ4 makes about half of it. */
 export function slotContent(slotBytes: number, transaction: number): Uint8Array {
   const content = new Uint8Array(slotBytes);

@@ -18,6 +18,12 @@ export function fileReplica(path: string): ReplicaSettings {
   return { type: "file", path };
 }
 
+/** Those that still run when a benchmark is interrupted. */
+const running = new Set<Bun.Subprocess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /** `replicate` in a process of its own, from its start on. Disposal ends it as an operator would. */
 export class RunningReplicator implements AsyncDisposable {
   readonly startedAtMs: number;
@@ -41,6 +47,7 @@ export class RunningReplicator implements AsyncDisposable {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...commandEnvironment(), ...environment },
     });
+    running.add(this.#child);
     this.#stderr = this.#child.stderr.text();
   }
 
@@ -63,6 +70,7 @@ export class RunningReplicator implements AsyncDisposable {
     const killer = setTimeout(() => this.#child.kill("SIGKILL"), 20_000);
     await this.#child.exited;
     clearTimeout(killer);
+    running.delete(this.#child);
     await this.#stderr;
     rmSync(this.#folder, { recursive: true, force: true });
   }

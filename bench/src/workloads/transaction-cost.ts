@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Load } from "../load/load.ts";
-import { prepareLoad, transactionOf60KB } from "../load/transaction.ts";
+import { prepareLoad, transactionOf60KB, walBytesOf60KB } from "../load/transaction.ts";
+import { twoCopiesAndFlush } from "../measure/limits.ts";
 import { usageSince } from "../measure/process-usage.ts";
 import { fileReplica, RunningReplicator } from "../replicators/running.ts";
 import type { Replicator } from "../replicators/replicator.ts";
@@ -26,6 +27,7 @@ export const transactionCost: Workload = {
   cases: (scale) =>
     [100, 1000].map((perSecond): Case => ({
       name: `${perSecond} a second`,
+      limits: [{ name: "2 writes + fsync", run: async ({ folder }) => twoCopiesAndFlush(folder, walBytesOf60KB) }],
       isQuick: true,
       run: (replicator, context) => measureCost(replicator, context, perSecond, scale === "quick" ? 6 : 12),
     })),

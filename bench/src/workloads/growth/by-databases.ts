@@ -20,7 +20,10 @@ export const byDatabases: Workload = {
   bars: [],
   hasBaseline: false,
   roundsMax: 2,
-  cases: () => [1, 10, 100, 300, 1000].map((databases) => pointAt(databases, "databases", 300, measure(databases))),
+  cases: () =>
+    [1, 10, 100, 300, 1000].map((databases) =>
+      pointAt(databases, databases === 1 ? "database" : "databases", 300, measure(databases)),
+    ),
 };
 
 function measure(databases: number): (point: Point) => Promise<Measured> {

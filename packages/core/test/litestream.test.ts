@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { committedPrefix, rowsDigest, schemaOf, spawnWriter, tempFolder, type TempFolder } from "@litestream/testkit";
 import {
@@ -13,6 +13,9 @@ import {
 } from "../src/index.ts";
 import { failureOf } from "./bytes.ts";
 import { commitElsewhere, makeDatabase, sqlElsewhere, transactionsElsewhere } from "./child.ts";
+
+// Each has processes of its own, and a busy machine takes its time.
+setDefaultTimeout(60_000);
 
 /** Events of a Litestream, and a promise of the next one of a kind. */
 class Events {

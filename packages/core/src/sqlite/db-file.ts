@@ -23,8 +23,11 @@ import {
 /** For the first copy of the wal-index's header; used and done with in one call. */
 const pollBytes = new Uint8Array(walIndexCopySizeBytes);
 
-/** Whether the wal-index is still at its name is looked up so seldom: its removal is an event, too. */
-const pollsPerShmLook = 8;
+/**
+ * Whether database and wal-index are still at their names is looked up once in so many polls: their removal is an
+ * event, and whatever is done with them looks first.
+ */
+const pollsPerLook = 8;
 
 /** Tries for one consistent reading of the wal-index; a writer's change takes well below a microsecond. */
 const walIndexReadsMax = 100;
@@ -249,14 +252,14 @@ export class DbFile {
   }
 
   /**
-   * Whether database and wal-index are the same files as before, and nothing was published since `view`: one read and
-   * one look at a name, for whoever asks often; the wal-index's name is looked at now and then.
+   * Whether nothing was published since `view`, by one read, for whoever asks often; and, now and then, whether
+   * database and wal-index are still at their names.
    */
   isUnchangedSince(view: WalIndexView): boolean {
     const shm = this.#shm;
-    if (shm === undefined || !this.#db.isAt(this.path)) return false;
-    this.#polls = (this.#polls + 1) % pollsPerShmLook;
-    if (this.#polls === 0 && !shm.isAt(`${this.realPath}-shm`)) return false;
+    if (shm === undefined) return false;
+    this.#polls = (this.#polls + 1) % pollsPerLook;
+    if (this.#polls === 0 && !this.isCurrent()) return false;
     const size = readSync(shm.fd, pollBytes, 0, pollBytes.byteLength, 0);
     return size === pollBytes.byteLength && isHeaderOf(view, pollBytes);
   }

@@ -1,10 +1,13 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rowsDigest, type TempFolder, tempFolder } from "@litestream/testkit";
 import { Litestream, type LitestreamEvent, LitestreamError, openReplica, restore } from "../../src/index.ts";
 import { failureOf } from "../bytes.ts";
 import { commitElsewhere, makeDatabase } from "../child.ts";
+
+// Each has processes of its own, and a busy machine takes its time.
+setDefaultTimeout(60_000);
 
 const library = join(import.meta.dirname, "../../src/index.ts");
 

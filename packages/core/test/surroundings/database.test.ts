@@ -1,10 +1,13 @@
 /** What others do to a database, beside its WAL (test/interleaving): to its file, its mode, its pages, its time. */
-import { describe, expect, setSystemTime, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, setSystemTime, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { spawnConnection, tempFolder } from "@litestream/testkit";
 import { commitElsewhere, makeDatabase, sqlElsewhere } from "../child.ts";
 import { failureOf } from "../bytes.ts";
 import { replicate } from "./place.ts";
+
+// Each has processes of its own, and a busy machine takes its time.
+setDefaultTimeout(60_000);
 
 describe("a database", () => {
   test("that is deleted is waited for; one that is created later is replicated, in another generation", async () => {

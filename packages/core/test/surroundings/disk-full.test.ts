@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canMountSmallFileSystem, smallFileSystem, tempFolder } from "@litestream/testkit";
@@ -8,6 +8,9 @@ import { FullDisks } from "../../src/host/disk-full.ts";
 import { failureOf } from "../bytes.ts";
 import { commitElsewhere, makeDatabase } from "../child.ts";
 import { replicate } from "./place.ts";
+
+// Each has processes of its own, and a busy machine takes its time.
+setDefaultTimeout(60_000);
 
 const testDisk = skipUnless(canMountSmallFileSystem() || undefined, "this process may not mount a file system");
 const sizeBytes = 4 << 20;

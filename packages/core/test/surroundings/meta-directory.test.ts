@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -21,6 +21,9 @@ import { skipUnless } from "@litestream/testkit/skip";
 import { failureOf } from "../bytes.ts";
 import { commitElsewhere, makeDatabase } from "../child.ts";
 import { replicate } from "./place.ts";
+
+// Each has processes of its own, and a busy machine takes its time.
+setDefaultTimeout(60_000);
 
 const testUnwritable = skipUnless(canMakeUnwritable() || undefined, "this user can write everywhere");
 const testDisk = skipUnless(canMountSmallFileSystem() || undefined, "this process may not mount a file system");

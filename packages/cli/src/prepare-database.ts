@@ -11,7 +11,7 @@ import { formatBytes } from "./size.ts";
  * empty: the first start of all.
  * @throws what keeps a backup that is there from being restored: to begin without it would hide that
  */
-export async function restoreIfMissing(config: DatabaseConfig, log: Log): Promise<void> {
+export async function restoreIfMissing(config: DatabaseConfig, log: Log, signal: AbortSignal): Promise<void> {
   const { path, replicas, restoreIfDbNotExists } = config;
   if (restoreIfDbNotExists !== true || lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
   const startedAtMs = performance.now();
@@ -21,7 +21,7 @@ export async function restoreIfMissing(config: DatabaseConfig, log: Log): Promis
       undefined,
     );
     log.info(`is not there: restoring it from replica ${replica.name}`, path);
-    const result = await restore({ replica, outputPath: path, integrityCheck: "quick" });
+    const result = await restore({ replica, outputPath: path, integrityCheck: "quick", signal });
     const at = result.layout === "wal" ? formatPosition(result.position) : `transaction ${formatTxid(result.txid)}`;
     const durationMs = performance.now() - startedAtMs;
     log.info(`restored at ${at}: ${formatBytes(result.sizeBytes)} in ${formatDurationMs(durationMs)}`, path, {

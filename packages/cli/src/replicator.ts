@@ -12,6 +12,7 @@ import { parseReplica } from "./replica-url.ts";
 import { describeError } from "./report.ts";
 import type { Running } from "./service.ts";
 import type { Engine } from "./supervisor/engine.ts";
+import type { Prepare } from "./supervisor/managed-database.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 
 export interface ReplicatorOptions {
@@ -19,7 +20,7 @@ export interface ReplicatorOptions {
   readonly log: Log;
   readonly createEngine: (config: DatabaseConfig) => Engine;
   /** Restores a database that is not there, if its configuration asks for it. */
-  readonly prepare: (config: DatabaseConfig) => Promise<void>;
+  readonly prepare: Prepare;
   /** Reads the configuration again; undefined where there is no file. @throws ConfigError */
   readonly reread: (() => Config) | undefined;
 }
@@ -36,6 +37,7 @@ export class Replicator implements Running {
   #control: ControlServer | undefined;
   #observability: Observability | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
+  readonly #ending = new AbortController();
 
   constructor({ config, log, createEngine, prepare, reread }: ReplicatorOptions) {
     this.#config = config;
@@ -53,6 +55,7 @@ export class Replicator implements Running {
         return engine;
       },
       prepare,
+      ending: this.#ending.signal,
     });
   }
 
@@ -79,6 +82,7 @@ export class Replicator implements Running {
   }
 
   async stop(): Promise<boolean> {
+    this.#ending.abort();
     this.#control?.[Symbol.dispose]();
     await this.#reloading.catch(() => undefined);
     await Promise.all(this.#watches.map((watch) => watch[Symbol.asyncDispose]()));

@@ -3,12 +3,13 @@ import type { DatabaseConfig } from "./config/config.ts";
 import type { Log } from "./log/log.ts";
 import { describeError } from "./report.ts";
 import type { Engine } from "./supervisor/engine.ts";
+import type { Prepare } from "./supervisor/managed-database.ts";
 
 export interface OnceOptions {
   readonly databases: readonly DatabaseConfig[];
   /** With an engine that does nothing by itself. */
   readonly createEngine: (config: DatabaseConfig) => Engine;
-  readonly prepare: (config: DatabaseConfig) => Promise<void>;
+  readonly prepare: Prepare;
   readonly log: Log;
   readonly forceSnapshot: boolean;
   readonly enforceRetention: boolean;
@@ -32,7 +33,7 @@ export async function replicateOnce(options: OnceOptions): Promise<boolean> {
 
 async function replicateDatabaseOnce(config: DatabaseConfig, options: OnceOptions): Promise<void> {
   const { log, signal } = options;
-  await options.prepare(config);
+  await options.prepare(config, signal);
   const engine = options.createEngine(config);
   const onExit = (): void => engine.closeNow();
   process.once("exit", onExit);

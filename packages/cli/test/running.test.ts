@@ -209,6 +209,18 @@ describe("-restore-if-db-not-exists", () => {
   });
 });
 
+test("SIGTERM while a missing database waits for its backup ends at once", async () => {
+  const replica = { url: "s3://bucket/app", endpoint: "http://127.0.0.1:9" };
+  const dbs = [{ path: at("app.db"), "restore-if-db-not-exists": true, replica }];
+  writeFileSync(config, JSON.stringify({ dbs, "access-key-id": "x", "secret-access-key": "not-a-secret" }));
+  await using command = new RunningCommand("replicate", "-socket", at("s"), "-config", config);
+  await command.saying("control socket at");
+  const { stderr, exitCode } = await command.end("SIGTERM");
+  expect(stderr).toContain("SIGTERM received");
+  expect(exitCode).toBe(0);
+  expect(existsSync(at("app.db"))).toBe(false);
+});
+
 test("SIGTERM with a replica that cannot be written ends with exit code 2, naming what is not replicated", async () => {
   const db = createDatabase("app.db");
   configure({ "shutdown-sync-timeout": "300ms", "shutdown-sync-interval": "50ms" }, "app");

@@ -97,6 +97,12 @@ describe("on a terminal", () => {
         code: true,
       });
     }
+    terminal.type("clear; litestream status -watch -config l.yml; echo code watched $?");
+    await terminal.showing(/^database +status/m);
+    expect(terminal.wrapped()).toEqual([]);
+    terminal.press("C-c");
+    await terminal.showing("code watched 0");
+    expect(terminal.isCursorShown()).toBe(true);
     replicating.press("C-c");
     const screen = await replicating.showing(/^code \d+$/m);
     expect(screen).toContain("SIGINT received: last sync");

@@ -24,6 +24,7 @@ import { isUrl, parseReplica } from "../replica-url.ts";
 import { describeError } from "../report.ts";
 import { replicateOnce } from "../run-once.ts";
 import { incompleteExitCode, Service } from "../service.ts";
+import type { Prepare } from "../supervisor/managed-database.ts";
 import { Trace } from "../trace.ts";
 import { UsageError } from "../usage-error.ts";
 import { version } from "../version.ts";
@@ -83,7 +84,7 @@ const command = defineCommand({
       log.observe(event);
     };
     sayReplicas(config, log);
-    const prepare = (database: DatabaseConfig): Promise<void> => restoreIfMissing(database, log);
+    const prepare: Prepare = (database, signal) => restoreIfMissing(database, log, signal);
     if (args.once === true) {
       using interrupt = new Interrupt();
       const complete = await replicateOnce({

@@ -6,12 +6,17 @@ import { describeError } from "../report.ts";
 import type { Engine } from "./engine.ts";
 import { type End, endWithLastSync, type LastSyncLimits } from "./last-sync.ts";
 
+/** @throws what keeps replication from beginning; whatever it likes once `signal` is given */
+export type Prepare = (config: DatabaseConfig, signal: AbortSignal) => Promise<void>;
+
 export interface DatabaseContext {
   readonly log: Log;
   readonly limits: () => LastSyncLimits;
   readonly createEngine: (config: DatabaseConfig) => Engine;
   /** What comes before each start, such as restoring a database that is not there. */
-  readonly prepare: (config: DatabaseConfig) => Promise<void>;
+  readonly prepare: Prepare;
+  /** Everything is about to end: what a start still waits for is not waited for. */
+  readonly ending: AbortSignal;
 }
 
 /** One database that is replicated, or was stopped; starts and stops follow one another in the order of the calls. */
@@ -43,7 +48,8 @@ export class ManagedDatabase {
     return this.#inTurn(async () => {
       if (this.#engine !== undefined) return "already_running";
       try {
-        await this.#context.prepare(this.config);
+        const { prepare, ending } = this.#context;
+        await unlessAborted(prepare(this.config, ending), ending);
         this.#engine = this.#context.createEngine(this.config);
         this.#engine.subscribe((event) => {
           if (event.type === "replica-sync") this.#replicated.set(event.replica, formatPosition(event.position));
@@ -115,5 +121,18 @@ export class ManagedDatabase {
     const turn = this.#turn.then(run, run);
     this.#turn = turn.catch(() => undefined);
     return turn;
+  }
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(new Error("ended before it could begin"));
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    work.catch(() => undefined);
   }
 }

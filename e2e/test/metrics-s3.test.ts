@@ -1,6 +1,7 @@
 import { expect } from "bun:test";
 import { writeFile } from "node:fs/promises";
-import { spawnWriter, tempFolder } from "@litestream/testkit";
+import { committedPrefix, spawnWriter, tempFolder } from "@litestream/testkit";
+import { commandLine, run } from "../src/command.ts";
 import { LitestreamProcess } from "../src/litestream-process.ts";
 import { type Family, scrape, valueOf } from "../src/metrics/exposition.ts";
 import { freePort } from "../src/metrics/free-port.ts";
@@ -76,6 +77,20 @@ testWithBoth(
     expect(bytes(ours)).toBeGreaterThan(bytes(theirs) / 3);
     expect(bytes(ours)).toBeLessThan(bytes(theirs) * 3);
     expect(ours.get("litestream_replica_operation_errors_total")?.samples).toEqual([]);
+
+    // The page's command finds endpoint and keys in the configuration, and shows neither.
+    const query = `path=${encodeURIComponent(ourPath)}&replica=s3`;
+    const restorable = (await (await fetch(`${url}/restorable.json?${query}`)).json()) as {
+      readonly generations: readonly { readonly windows: readonly { readonly toMs: number }[] }[];
+    };
+    const toMs = restorable.generations[0]?.windows[0]?.toMs ?? 0;
+    const answer = (await (await fetch(`${url}/restore.json?${query}&at=${toMs}`)).json()) as {
+      readonly command: string;
+    };
+    expect(answer.command).not.toContain(secretAccessKey);
+    const shell = answer.command.replace(/^litestream /, `${commandLine.map((word) => `'${word}'`).join(" ")} `);
+    expect(await run(["sh", "-c", shell])).toMatchObject({ exitCode: 0 });
+    expect(committedPrefix(/ -o (\S+) /.exec(answer.command)?.[1] ?? "")).toBe(30);
   },
   120_000,
 );

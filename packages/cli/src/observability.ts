@@ -10,6 +10,8 @@ export interface ObservabilityOptions {
   readonly config: Config;
   /** Those that run now, or should; asked anew each time, for databases come and go. */
   readonly databases: () => readonly ManagedDatabase[];
+  /** What tells another command of the same configuration file; undefined where there is none. */
+  readonly configArguments: readonly string[] | undefined;
   readonly log: Log;
 }
 
@@ -26,6 +28,7 @@ export interface Observability extends AsyncDisposable {
 export async function startObservability({
   config,
   databases,
+  configArguments,
   log,
 }: ObservabilityOptions): Promise<Observability | undefined> {
   const { addr, addrToken, lagLimitMs, heartbeat } = config;
@@ -45,7 +48,7 @@ export async function startObservability({
       observation.dispose();
       observations.delete(path);
     }
-    return found.map(watched);
+    return found.map((database) => watched(database, configArguments));
   };
   let server: StatusServer | undefined;
   if (addr !== undefined) {
@@ -78,7 +81,7 @@ export async function startObservability({
 }
 
 /** Also one that could not be started: then its failure is what there is to tell. */
-function watched(database: ManagedDatabase): Watched {
+function watched(database: ManagedDatabase, configArguments: readonly string[] | undefined): Watched {
   return {
     path: database.path,
     status: () => database.status(),
@@ -88,6 +91,12 @@ function watched(database: ManagedDatabase): Watched {
         throw new LitestreamError("CONFIG_INVALID", `${database.path} has no replica ${name}`);
       }
       return openReplica(options);
+    },
+    restoreArguments: (name) => {
+      const replica = database.config.replicas.find((options) => options.name === name);
+      // A folder says all there is to say; a bucket has keys and an endpoint, which are in the file.
+      if (configArguments === undefined || replica?.type === undefined || replica.type === "file") return undefined;
+      return [...configArguments, "-replica", name, database.path];
     },
   };
 }

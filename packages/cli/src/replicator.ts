@@ -23,6 +23,8 @@ export interface ReplicatorOptions {
   readonly prepare: Prepare;
   /** Reads the configuration again; undefined where there is no file. @throws ConfigError */
   readonly reread: (() => Config) | undefined;
+  /** What tells another command of the same configuration file; undefined where there is none. */
+  readonly configArguments?: readonly string[] | undefined;
 }
 
 /** Everything that `litestream replicate` keeps running. */
@@ -30,6 +32,7 @@ export class Replicator implements Running {
   #config: Config;
   readonly #log: Log;
   readonly #reread: (() => Config) | undefined;
+  readonly #configArguments: readonly string[] | undefined;
   readonly #supervisor: Supervisor;
   #watches: DirectoryWatch[] = [];
   /** Databases that came by the control socket: a reload leaves them alone. */
@@ -39,7 +42,8 @@ export class Replicator implements Running {
   #reloading: Promise<unknown> = Promise.resolve();
   readonly #ending = new AbortController();
 
-  constructor({ config, log, createEngine, prepare, reread }: ReplicatorOptions) {
+  constructor({ config, log, createEngine, prepare, reread, configArguments }: ReplicatorOptions) {
+    this.#configArguments = configArguments;
     this.#config = config;
     this.#log = log;
     this.#reread = reread;
@@ -64,6 +68,7 @@ export class Replicator implements Running {
     this.#observability = await startObservability({
       config,
       databases: () => this.#supervisor.databases,
+      configArguments: this.#configArguments,
       log: this.#log,
     });
     if (config.socket.isEnabled) await this.#listen();

@@ -6,8 +6,8 @@ export interface Watched {
   status(): Promise<DatabaseStatus>;
   /** Opens one of its replicas, to say what can be restored; without it, that is not said. */
   openReplica?(name: string): ReplicaReader;
-  /** What names a replica to `litestream restore`; its location where absent. */
-  restoreArguments?(name: string): readonly string[];
+  /** What names a replica to `litestream restore`; its location where absent, or undefined. */
+  restoreArguments?(name: string): readonly string[] | undefined;
 }
 
 /** What has to be known of a `Litestream` to observe it. */

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { Litestream, type LitestreamEvent } from "@litestream/core";
 import { defineCommand } from "citty";
 import { hasColor } from "../color.ts";
@@ -105,11 +106,17 @@ const command = defineCommand({
       createEngine: (options) => new Litestream({ ...options, engine: "inline", onEvent }),
       prepare,
       reread: reread === undefined ? undefined : read,
+      configArguments: dbPath === undefined ? configArguments(configPath, args["expand-env"]) : undefined,
     });
     // Not before it ends is the trace closed.
     return await new Service(replicator, log).run();
   },
 });
+
+/** How another command is told of the same configuration, from wherever it is run. */
+function configArguments(path: string, expandEnv: boolean): readonly string[] {
+  return ["-config", resolve(expandPath(path)), ...(expandEnv ? [] : ["-no-expand-env"])];
+}
 
 type Arguments = Readonly<Record<"exec" | "log-level" | "socket", string | undefined>> &
   Readonly<Record<"once" | "force-snapshot" | "enforce-retention" | "restore-if-db-not-exists", boolean | undefined>>;

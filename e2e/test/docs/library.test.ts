@@ -58,6 +58,11 @@ test(
   timeoutMs,
 );
 
+test("the README shows the same two lines as docs/library.md, whose examples are run", () => {
+  const [example] = codeBlocksIn(readPage("README.md")).filter(({ language }) => language === "ts");
+  expect(example?.lines.join("\n")).toBe(examples[0] ?? "");
+});
+
 describe("docs/library.md", () => {
   test(
     "its two lines replicate what another process writes",

@@ -53,7 +53,7 @@ function barChart(workload: Workload, result: WorkloadResult): string {
     {
       ...frame(workload.title, `${figure.title}, ${figure.unit}: ${better}${isLog ? "; logarithmic" : ""}`),
       xAxis: { type: "category", data: cases, axisTick: { show: false }, axisLabel: { color: ink, fontFamily: font } },
-      yAxis: valueAxis(isLog ? "log" : "value"),
+      yAxis: isLog ? logAxisFrom(Math.min(...values)) : valueAxis("value"),
       series: candidates.map((candidate, number) => ({
         type: "bar" as const,
         name: candidate,
@@ -72,7 +72,7 @@ function barChart(workload: Workload, result: WorkloadResult): string {
       })),
     },
     760,
-    340,
+    360,
   );
 }
 
@@ -101,8 +101,14 @@ function curveChart(title: string, xTitle: string, curves: readonly Curve[]): st
       })),
     },
     760,
-    340,
+    360,
   );
+}
+
+/** Bars stand on the power of ten below the least of them, and not on 1. */
+function logAxisFrom(least: number) {
+  const min = 10 ** Math.floor(Math.log10(least));
+  return { ...valueAxis("log"), min, startValue: min };
 }
 
 function valueAxis(type: "log" | "value") {
@@ -122,8 +128,16 @@ function frame(title: string, subtitle: string): Option {
       textStyle: { color: ink, fontFamily: font, fontSize: 16 },
       subtextStyle: { color: "#868e96", fontFamily: font, fontSize: 12 },
     },
-    legend: { right: 12, top: 12, icon: "roundRect", itemWidth: 12, itemHeight: 12, textStyle: { fontFamily: font } },
-    grid: { left: 12, right: 24, top: 74, bottom: 12, outerBoundsMode: "same" },
+    legend: {
+      left: 8,
+      top: 54,
+      itemGap: 28,
+      icon: "roundRect",
+      itemWidth: 12,
+      itemHeight: 12,
+      textStyle: { fontFamily: font },
+    },
+    grid: { left: 12, right: 24, top: 96, bottom: 12, outerBoundsMode: "same" },
   };
 }
 

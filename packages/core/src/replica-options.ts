@@ -71,7 +71,7 @@ export interface S3ReplicaOptions extends CommonReplicaOptions {
   readonly sseCustomerKey?: string | undefined;
   /** Encryption with a key of the provider's key service (SSE-KMS). */
   readonly sseKmsKeyId?: string | undefined;
-  /** Least size of a part of a multipart upload, 5 MiB to 5 GiB; grows with the object; 8 MiB when absent. */
+  /** Least size of a part of a multipart upload, 5 MiB to 5 GiB; grows with the object; 5 MiB when absent. */
   readonly partSizeBytes?: number | undefined;
   /** Parts that are uploaded at the same time, 1 to 16; 3 when absent. */
   readonly concurrency?: number | undefined;

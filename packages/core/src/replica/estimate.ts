@@ -9,7 +9,7 @@ const hoursPerMonth = 730;
 const msPerHour = 3_600_000;
 /** Keys of one page of a listing, and of one request to delete. */
 const keysPerRequest = 1000;
-const partSizeBytes = 8 * 1024 * 1024;
+const partSizeBytes = 5 * 1024 * 1024;
 const gigabyte = 1024 ** 3;
 
 export interface UsageToEstimate {

@@ -33,7 +33,7 @@ import type { WriterLease } from "./writer-lease.ts";
  * A segment takes commits until it has so much of WAL: what fails is repeated from its beginning, and S3 takes it with
  * one request, even where it does not get smaller.
  */
-const segmentSizeBytes = 7 * 1024 * 1024;
+const segmentSizeBytes = 4 * 1024 * 1024;
 /** How much of a WAL is read at once, to be compressed. */
 const readSizeBytes = 1024 * 1024;
 /** As many as S3 takes in one request. */

@@ -6,8 +6,8 @@ const gigabyte = 1024 ** 3;
 describe("estimateMonth", () => {
   test("of a database that is written all day is near Amazon's minimum for one request a second", () => {
     const month = estimateMonth({ dbSizeBytes: gigabyte, transactionsPerSecond: 50 });
-    // 730 hours of seconds; a side file each minute; a renewal each 15 s; a snapshot of 64 parts each day.
-    expect(month.puts).toBe(730 * 3600 + 730 * 60 + 730 * 240 + Math.round(((64 + 3) * 730) / 24));
+    // 730 hours of seconds; a side file each minute; a renewal each 15 s; a snapshot of 103 parts each day.
+    expect(month.puts).toBe(730 * 3600 + 730 * 60 + 730 * 240 + Math.round(((103 + 3) * 730) / 24));
     expect(month.costDollars).toBeWithin(14, 16);
   });
 

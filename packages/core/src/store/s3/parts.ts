@@ -6,7 +6,7 @@
 const mib = 1024 * 1024;
 export const partSizeBytesMin: number = 5 * mib;
 export const partSizeBytesMax: number = 5 * 1024 * mib;
-export const partSizeBytesDefault: number = 8 * mib;
+export const partSizeBytesDefault: number = 5 * mib;
 export const partCountMax = 10_000;
 
 /** Parts that an object of the expected size is cut into at most: what comes unexpectedly has the rest. */
@@ -23,7 +23,7 @@ export function firstPartSizeBytes(leastSizeBytes: number, expectedSizeBytes: nu
 
 /**
  * The size of a part: that of the first, then twice as much with every 100 parts. So memory follows the object's size
- * by a logarithm, and even 8 MiB at first are enough for the 5 TiB that an object may have.
+ * by a logarithm, and even 5 MiB at first are enough for the 5 TiB that an object may have.
  * @param partNumber from 1 on
  */
 export function partSizeBytes(partNumber: number, firstSizeBytes: number): number {

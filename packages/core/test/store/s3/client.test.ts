@@ -145,7 +145,7 @@ describe("S3Store.put", () => {
 });
 
 describe("S3Store, whose upload in parts", () => {
-  const sizeBytes = 12 * 1024 * 1024;
+  const sizeBytes = 8 * 1024 * 1024;
   const content = (): AsyncIterable<Uint8Array> => inChunks(new Uint8Array(sizeBytes).fill(5), 1_000_000);
   const begun: Answer = () =>
     new Response("<InitiateMultipartUploadResult><UploadId>id&amp;1</UploadId></InitiateMultipartUploadResult>");

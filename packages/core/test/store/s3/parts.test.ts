@@ -18,7 +18,7 @@ function partCount(sizeBytes: number, firstSizeBytes: number): number {
 
 test("firstPartSizeBytes is the least size, and more for what has too many parts of that", () => {
   expect(firstPartSizeBytes(partSizeBytesDefault, undefined)).toBe(partSizeBytesDefault);
-  expect(firstPartSizeBytes(partSizeBytesDefault, 60e9)).toBe(partSizeBytesDefault);
+  expect(firstPartSizeBytes(partSizeBytesDefault, 40e9)).toBe(partSizeBytesDefault);
   expect(firstPartSizeBytes(partSizeBytesDefault, 5 * tib)).toBe(656 * 1024 * 1024);
   expect(firstPartSizeBytes(partSizeBytesDefault, 1e18)).toBe(partSizeBytesMax);
 });

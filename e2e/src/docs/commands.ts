@@ -46,7 +46,7 @@ const elsewhere: readonly (readonly [RegExp, (text: string) => string | undefine
   // scripts/test/distribution installs the tarballs, and unpacks the archive, under other paths.
   [/^(?:bun add|bunx|npm install|npx) /, () => undefined],
   // npm run X, bun run X: their own tests run what they are. That there is such a script is looked up.
-  [/^(?:npm|bun) (?:run )?(start|test|[\w-]+)(?: |$)(?=.*)/, missingScript],
+  [/^(?:npm|bun) (?:run )?[\w-]/, missingScript],
   // sh scripts/run: the walk through README runs them; files that they run are looked up.
   [/^sh (?:\.\.\/)*scripts\/run /, missingRunnable],
   [/^cd packages\/core && sh /, () => undefined],
@@ -77,10 +77,11 @@ function scriptsOf(folder: string): Readonly<Record<string, string>> {
 }
 
 function missingScript(text: string): string | undefined {
-  const [, program, name = ""] = /^(npm|bun) (?:run )?([\w-]+)/.exec(text) ?? [];
+  const [, program, folder, name = ""] = /^(npm|bun) (?:run )?(?:--cwd (\S+) )?([\w-]+)/.exec(text) ?? [];
   const isFile = program === "bun" && /^bun (?:run )?[\w/.-]+\.ts/.test(text);
   if (isFile) return missingFile(text);
-  const known = ["", "packages/core", "packages/testkit", "bench"].some((folder) => name in scriptsOf(folder));
+  const places = folder === undefined ? ["", "packages/core", "packages/testkit", "bench"] : [folder];
+  const known = places.some((place) => name in scriptsOf(place));
   return known ? undefined : `there is no script ${name}`;
 }
 

@@ -105,6 +105,9 @@ export class Sandbox implements AsyncDisposable {
       const [, copy = ""] = /-o (\S+)/.exec(command) ?? [];
       return await this.#background(command, () => existsSync(copy));
     }
+    const [, socket] = /^litestream (?!replicate ).*-socket (\S+)/.exec(command) ?? [];
+    if (socket !== undefined) await this.#listenAt(socket);
+    if (/^litestream status .*-watch\b/.test(command)) return await this.#background(command, () => true);
     return await this.#shell(command);
   }
 
@@ -113,7 +116,8 @@ export class Sandbox implements AsyncDisposable {
     for (const child of this.#running.splice(0)) {
       child.kill("SIGTERM");
       const exitCode = await child.exited;
-      if (exitCode !== 0) throw new Error(`what went on ended with exit code ${exitCode}`);
+      // What only looks ends by the signal.
+      if (exitCode !== 0 && exitCode !== 143) throw new Error(`what went on ended with exit code ${exitCode}`);
     }
   }
 
@@ -134,9 +138,18 @@ export class Sandbox implements AsyncDisposable {
     }
   }
 
+  /** A replicator that can be asked at `socket`. */
+  async #listenAt(socket: string): Promise<void> {
+    if (existsSync(socket)) return;
+    const config = this.path("etc/litestream.yml");
+    const command = `litestream replicate -socket ${socket} -config ${config}`;
+    const { exitCode, stderr } = await this.#background(command, (said) => said.includes("is up to date at"));
+    if (exitCode !== 0) throw new Error(stderr);
+  }
+
   async #background(command: string, isReady: (said: string) => boolean): Promise<Outcome> {
     // A page that shows another way to start it means instead of the one before.
-    await this.stop();
+    if (/\breplicate\b/.test(command)) await this.stop();
     const begunMs = performance.now();
     const child = Bun.spawn(["bash", "-c", `exec ${command}`], {
       cwd: this.path("home"),

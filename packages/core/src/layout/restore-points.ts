@@ -89,6 +89,14 @@ export interface SideFileName {
   readonly index: WalIndex;
 }
 
+/**
+ * True for the side file of a WAL that was replicated, whatever it holds by now: its first record is written once the
+ * WAL is durable.
+ */
+export function claimsWal({ kind, sizeBytes }: SideFileName & { readonly sizeBytes?: number }): boolean {
+  return kind === "wal" && (sizeBytes ?? 0) >= 2 * pointRecordSizeBytes;
+}
+
 /** Undefined for anything that is not named as a side file. */
 export function parseSideFileKey(key: string): SideFileName | undefined {
   const match = /^generations\/([0-9a-f]{16})\/times\/([0-9a-f]{8})\.(wal|snapshot)$/.exec(key);

@@ -15,6 +15,7 @@
  */
 import { LitestreamError } from "../errors.ts";
 import type { Generation } from "../generation.ts";
+import { claimsWal } from "../layout/restore-points.ts";
 import { formatPosition, formatWalIndex, walIndex } from "../position.ts";
 import { GenerationPlanner } from "./generation-planner.ts";
 import { type GenerationSpan, generationSpans } from "./generation-spans.ts";
@@ -147,7 +148,9 @@ class ListingView {
       wals,
       points,
       // A side file without a record was just made, or is no proof of anything.
-      claimed: sides.map(({ index }) => index).filter((index) => (points.get(index)?.points.length ?? 0) > 0),
+      claimed: sides
+        .filter((info) => claimsWal(info) || (points.get(info.index)?.points.length ?? 0) > 0)
+        .map(({ index }) => index),
       exclude: this.#options.exclude ?? new Set(),
       cuts: this.#options.cuts ?? new Map(),
     }).plan(target);

@@ -13,7 +13,7 @@ export interface ReplicaListing {
   readonly snapshots: readonly SnapshotInfo[];
   readonly wals: readonly WalInfo[];
   /** Names of our side files. */
-  readonly sideFiles?: readonly SideFileName[];
+  readonly sideFiles?: readonly (SideFileName & { readonly sizeBytes?: number })[];
   /** Their content, as far as it was read; only the last point of a WAL where no other matters. */
   readonly walPoints?: readonly WalPoints[];
   readonly snapshotEnds?: readonly SnapshotEnd[];

@@ -27,6 +27,8 @@ export class GenerationVerifier {
   readonly #wals: ReadonlyMap<WalIndex, readonly WalInfo[]>;
   readonly #ends: readonly SnapshotEnd[];
   readonly #points: ReadonlyMap<WalIndex, WalPoints>;
+  /** WALs that were replicated, by the names of our side files. */
+  readonly #claims: readonly WalIndex[];
   readonly #signal: AbortSignal | undefined;
   readonly #damaged: ObjectProblem[] = [];
   readonly #missing: ObjectProblem[] = [];
@@ -41,6 +43,7 @@ export class GenerationVerifier {
     wals: readonly WalInfo[],
     ends: readonly SnapshotEnd[],
     points: readonly WalPoints[],
+    claims: readonly WalIndex[],
     signal: AbortSignal | undefined,
   ) {
     this.#replica = replica;
@@ -49,6 +52,7 @@ export class GenerationVerifier {
     this.#wals = Map.groupBy(wals, ({ index }) => index);
     this.#ends = ends;
     this.#points = new Map(points.map((info) => [info.index, info]));
+    this.#claims = claims;
     this.#signal = signal;
   }
 
@@ -102,7 +106,10 @@ export class GenerationVerifier {
     const claimed = [...this.#points.values()].filter(({ points }) => points.length > 0).map(({ index }) => index);
     const ended = this.#ends.filter(({ end }) => end.offset > 0).map(({ end }) => end.index);
     const held = [...this.#wals.keys()];
-    const last = [...held, ...claimed, ...ended].reduce<number>((highest, index) => Math.max(highest, index), -1);
+    const last = [...held, ...claimed, ...this.#claims, ...ended].reduce<number>(
+      (highest, index) => Math.max(highest, index),
+      -1,
+    );
     for (const [index, forms] of this.#wals) {
       if (index < first) this.unused.push(...forms.map(({ path }) => path));
     }

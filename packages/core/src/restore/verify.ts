@@ -3,7 +3,7 @@ import type { Generation } from "../generation.ts";
 import { parseSnapshotKey } from "../layout/generations.ts";
 import { parseLtxKey } from "../layout/ltx.ts";
 import { parseReaderLeaseKey } from "../layout/reader-lease.ts";
-import { parseSideFileKey, type SnapshotEnd, type WalPoints } from "../layout/restore-points.ts";
+import { claimsWal, parseSideFileKey, type SnapshotEnd, type WalPoints } from "../layout/restore-points.ts";
 import { parseSegmentKey } from "../layout/segments.ts";
 import { generationsOf } from "../layout/stats.ts";
 import { parseWalKey } from "../layout/whole.ts";
@@ -64,6 +64,7 @@ export async function verifyReplica(options: VerifyOptions): Promise<ReplicaRepo
         of(wals),
         of(ends),
         of(points),
+        of(sideFiles.filter(claimsWal)).map(({ index }) => index),
         signal,
       );
       generations.push(await verifier.verify());

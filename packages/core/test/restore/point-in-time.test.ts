@@ -6,6 +6,7 @@ import { compressLz4 } from "../../src/lz4/frame-writer.ts";
 import { decompressLz4 } from "../../src/lz4/frame-reader.ts";
 import { walIndex } from "../../src/position.ts";
 import type { RestoreOptions } from "../../src/restore/restore.ts";
+import { verifyReplica } from "../../src/restore/verify.ts";
 import { frameSizeBytes, parseWalHeader } from "../../src/wal/header.ts";
 import { collect, failureOf, inChunks } from "../bytes.ts";
 import { type OwnReplica, ownReplica } from "./own-replica.ts";
@@ -43,6 +44,24 @@ function latest(replica: OwnReplica): number {
 }
 
 describe("restore of a replica of ours", () => {
+  test("misses the newest WAL also where its side file was exchanged for another, and so does verify", async () => {
+    const replica = fresh();
+    const { newest, sealed } = walNames(replica);
+    const sideOf = (wal: string): string => replica.file(`times/${wal.slice(4, 12)}.wal`);
+    const [first, second] = [readFileSync(sideOf(newest)), readFileSync(sideOf(sealed))];
+    writeFileSync(sideOf(newest), second);
+    writeFileSync(sideOf(sealed), first);
+    expect((await replica.restored()).transactions).toBe(latest(replica));
+    rmSync(replica.file(newest));
+    const error = await failure(replica);
+    expect(error.code).toBe("BACKUP_INCOMPLETE");
+    expect(error.message).toContain(newest.slice(4, 12));
+    const [report] = (await verifyReplica({ replica: replica.reader() })).generations;
+    expect(report?.missing.map(({ path }) => path)).toContain(
+      `generations/${replica.generation}/wal/${newest.slice(4, 12)}`,
+    );
+  });
+
   test("gives each state that was replicated, at the time its sync had ended", async () => {
     const replica = fresh();
     expect(walNames(replica).sealed).toEndWith(".lz4");

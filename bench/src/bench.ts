@@ -43,7 +43,7 @@ process.on("SIGTERM", () => process.exit(143));
 
 const replicators = await findReplicators();
 let results: Results = {
-  machine: describeMachine(folder),
+  machine: describeMachine(),
   versions: describeVersions(replicators),
   workloads: readResults(resultsPath)?.workloads ?? {},
 };

@@ -3,13 +3,12 @@ import { arch, availableParallelism, cpus, release, totalmem, type } from "node:
 import type { Replicator } from "./replicators/replicator.ts";
 
 /** In one line, for the reader of a table. */
-export function describeMachine(folder: string): string {
+export function describeMachine(): string {
   const model = cpus()[0]?.model.trim() ?? "unknown processor";
   const memory = `${(totalmem() / 1e9).toFixed(0)} GB of memory`;
   return [
     `${availableParallelism()} processors (${model}, ${arch()})`,
     memory,
-    `${fileSystemOf(folder)} file system`,
     `${type()} ${release().split("-")[0] ?? ""}`,
   ].join(", ");
 }
@@ -25,7 +24,7 @@ export function describeVersions(replicators: readonly Replicator[]): Record<str
 }
 
 /** Of the mount that is nearest above the folder. */
-function fileSystemOf(folder: string): string {
+export function fileSystemOf(folder: string): string {
   const mounts = readFileSync("/proc/mounts", "utf8")
     .split("\n")
     .map((line) => line.split(" "))

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { errorMessage } from "@litestream/core";
+import { fileSystemOf } from "./machine.ts";
 import type { Replicator } from "./replicators/replicator.ts";
 import type { CaseResult, WorkloadResult } from "./report/results.ts";
 import type { Case, Measured, RunContext, Scale, Workload } from "./workloads/workload.ts";
@@ -57,7 +58,7 @@ export async function runWorkload(
     rmSync(sharedFolder, { recursive: true, force: true });
   }
   const loadAverage = loads.reduce((sum, load) => sum + load, 0) / loads.length;
-  return { measuredAt: new Date().toISOString(), scale, rounds, loadAverage, cases };
+  return { measuredAt: new Date().toISOString(), scale, rounds, loadAverage, fileSystem: fileSystemOf(folder), cases };
 }
 
 function candidatesFor(workload: Workload, one: Case, replicators: readonly Replicator[]): Candidate[] {

@@ -35,7 +35,7 @@ function howItWasRun(workload: Workload, result: WorkloadResult): string {
   const command = `bun run bench --only ${workload.name}${result.scale === "quick" ? " --quick" : ""}`;
   return (
     `\`${command}\`, ${result.measuredAt.slice(0, 10)}: medians of ${result.rounds} rounds, in turns; ` +
-    `load average meanwhile ${result.loadAverage.toFixed(1)}.`
+    `on ${result.fileSystem ?? "ext4"}; load average meanwhile ${result.loadAverage.toFixed(1)}.`
   );
 }
 

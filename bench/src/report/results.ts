@@ -12,6 +12,8 @@ export interface WorkloadResult {
   readonly rounds: number;
   /** Runnable processes during the run, on average, ours included: more than there are processors is a busy machine. */
   readonly loadAverage: number;
+  /** Of the folder that everything was in. */
+  readonly fileSystem?: string;
   readonly cases: Readonly<Record<string, CaseResult>>;
 }
 

@@ -22,7 +22,7 @@ import {
 } from "@litestream/core";
 
 /** How long anything may take that has to come in the end. */
-const patienceMs = 60_000;
+const patienceMs = 180_000;
 const [metaSizeBytes, replicaSizeBytes] = [1024 << 20, 1024 << 20];
 const pageSizes = [512, 1024, 4096, 16_384];
 

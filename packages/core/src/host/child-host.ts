@@ -5,7 +5,7 @@ import type { DatabaseId } from "./protocol.ts";
 const backOffFirstMs = 100;
 const backOffMaxMs = 30_000;
 /** A process that lived so long is started again at once. */
-const goodLifeMs = 60_000;
+const goodLifeMs = 10_000;
 
 /** A database that the child process works for. */
 export interface HostedDatabase {

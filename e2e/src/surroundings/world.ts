@@ -9,6 +9,7 @@ import {
   spawnWriter,
   type TempFolder,
   tempFolder,
+  type WriterExit,
   type WriterOptions,
   type WriterProcess,
 } from "@litestream/testkit";
@@ -41,6 +42,7 @@ export class World implements AsyncDisposable {
   transactions = 0;
   #litestream: Litestream | undefined;
   #writer: WriterProcess | undefined;
+  #writerEnd: WriterExit | undefined;
   #workload: Omit<WriterOptions, "path">;
   readonly #folder: TempFolder;
   readonly #stack: AsyncDisposableStack;
@@ -119,6 +121,10 @@ export class World implements AsyncDisposable {
   async startWriter(): Promise<void> {
     const writer = await spawnWriter({ path: this.path, ...this.#workload });
     this.#writer = writer;
+    this.#writerEnd = undefined;
+    void writer.exited.then((exit) => {
+      if (this.#writer === writer) this.#writerEnd = exit;
+    });
     await writer.waitFor(1);
   }
 
@@ -153,6 +159,7 @@ export class World implements AsyncDisposable {
 
   /** Everything that was acknowledged before the call is in what a restore gives after a sync. */
   async compare(): Promise<void> {
+    this.#requireWriter();
     const acknowledged = this.#writer?.lastAcknowledged() ?? 0;
     await this.sync();
     const outputPath = this.join(`restored-${crypto.randomUUID()}.db`);
@@ -166,6 +173,12 @@ export class World implements AsyncDisposable {
     rmSync(outputPath);
     const [child] = this.children();
     if (child !== undefined) this.memoryBytes.push(residentBytes(child));
+  }
+
+  /** @throws Error if the application has ended, which nothing that happens here may make it do */
+  #requireWriter(): void {
+    const end = this.#writerEnd;
+    if (end !== undefined) throw new Error(`the application ended by itself: ${JSON.stringify(end)}`);
   }
 
   /** Tries until it is done: what a disturbance left may keep it from that for a while. */
@@ -187,6 +200,7 @@ export class World implements AsyncDisposable {
   async event(what: string, isIt: (event: LitestreamEvent) => boolean, from: number): Promise<void> {
     const untilMs = performance.now() + patienceMs;
     while (!this.events.slice(from).some(isIt)) {
+      this.#requireWriter();
       if (performance.now() > untilMs) throw new Error(`${what} was not told within ${patienceMs} ms`);
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#waiters.add(resolve);

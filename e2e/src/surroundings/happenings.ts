@@ -189,8 +189,11 @@ async function diskFull(world: World, which: "meta" | "replica"): Promise<void> 
   const disk = world.disks?.[which];
   if (disk === undefined) throw new Error("there is no disk that could be full");
   const from = world.events.length;
-  await disk.fill();
-  await world.event("that the disk is full", (event) => event.type === "disk-full" && event.isFull, from);
+  // What is let go there gives space back, which is taken, too, until there is none.
+  const filling = setInterval(() => void disk.fill().catch(() => undefined), 50);
+  await world
+    .event("that the disk is full", (event) => event.type === "disk-full" && event.isFull, from)
+    .finally(() => clearInterval(filling));
   await Bun.sleep(1000);
   await disk.free();
   await world.sync();

@@ -122,9 +122,9 @@ export class World implements AsyncDisposable {
     const writer = await spawnWriter({ path: this.path, ...this.#workload });
     this.#writer = writer;
     this.#writerEnd = undefined;
-    void writer.exited.then((exit) => {
+    writer.exited.then((exit) => {
       if (this.#writer === writer) this.#writerEnd = exit;
-    });
+    }, reportError);
     await writer.waitFor(1);
   }
 

@@ -35,8 +35,8 @@ try {
     { stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, TMPDIR: temp } },
   );
   exitCode = await child.exited;
-  // Bun's own are `bun-node-*`, the stand-in for `node` that `bun --bun` puts on the PATH, and `.bun-*.node`, the native
-  // module that a compiled executable unpacks there and uses again the next time.
+  // Bun's own are `bun-node-*`, the stand-in for `node` that `bun --bun` puts on the PATH, and `.bun-*.node`, the
+  // native module that a compiled executable unpacks there and uses again the next time.
   leftovers = (await readdir(temp)).filter((name) => !/^bun-node-|^\.bun-[\w-]+\.node$/.test(name));
 } finally {
   await rm(temp, { recursive: true, force: true });

@@ -6,6 +6,7 @@ import { completeUploadOperation, type S3Client, type S3Response } from "./clien
 import { firstPartSizeBytes, partCountMax, partSizeBytes } from "./parts.ts";
 import { escapeXml, childOf, parseXml, textOf } from "./xml.ts";
 
+const abortAttemptsMax = 3;
 const bufferSizeBytesMin = 64 * 1024;
 
 export interface UploadOptions {
@@ -225,12 +226,30 @@ class MultipartUpload {
   async abort(): Promise<void> {
     this.#failed.abort();
     await Promise.all(this.#sending);
-    const query = { uploadId: this.#uploadId };
-    const operation = "abort the upload of";
-    await this.#options.client
-      .send({ method: "DELETE", operation, key: this.#key, query, answers: [404] })
-      .catch(() => undefined);
+    await this.#forgetParts().catch(() => undefined);
     this.#options.uploads.delete(this.#uploadId);
+  }
+
+  /**
+   * A part that had reached the server may be taken in after the abort, and keep the upload:
+   * https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html says to look, and to abort again.
+   */
+  async #forgetParts(): Promise<void> {
+    const query = { uploadId: this.#uploadId };
+    const answers = [404];
+    for (let attempt = 1; attempt <= abortAttemptsMax; attempt++) {
+      const operation = "abort the upload of";
+      await this.#options.client.send({ method: "DELETE", operation, key: this.#key, query, answers });
+      const left = await this.#options.client.send({
+        method: "GET",
+        operation: "list the parts of",
+        key: this.#key,
+        query,
+        headers: this.#options.partHeaders,
+        answers,
+      });
+      if (left.status === 404) return;
+    }
   }
 
   get #path(): string {

@@ -152,6 +152,7 @@ describe("S3Store, whose upload in parts", () => {
   const completed: Answer = () => new Response("<CompleteMultipartUploadResult/>");
   const sized: Answer = () => new Response(null, { headers: { "content-length": String(sizeBytes) } });
   const aborted: Answer = () => new Response(null, { status: 204 });
+  const gone: Answer = () => xmlError(404, "NoSuchUpload");
 
   test("names the parts in order, and looks whether all of them are there", async () => {
     const { store, seen } = newScene([begun, ok, ok, completed, sized], { concurrency: 1 });
@@ -170,9 +171,22 @@ describe("S3Store, whose upload in parts", () => {
   });
 
   test("fails for good is aborted", async () => {
-    const { store, seen } = newScene([begun, () => xmlError(403, "AccessDenied"), aborted], { concurrency: 1 });
+    const answers = [begun, () => xmlError(403, "AccessDenied"), aborted, gone];
+    const { store, seen } = newScene(answers, { concurrency: 1 });
     expect(await failureOf(() => store.put("k", content()))).toMatchObject({ code: "REPLICA_UNAVAILABLE" });
-    expect(seen.at(-1)?.method).toBe("DELETE");
+    expect(seen.slice(2).map(({ method }) => method)).toEqual(["DELETE", "GET"]);
+  });
+
+  test("is there again after it was aborted, by a part that came late, is aborted again", async () => {
+    const answers = [begun, () => xmlError(403, "AccessDenied"), aborted, ok, aborted, gone];
+    const { store, seen } = newScene(answers, { concurrency: 1 });
+    expect(await failureOf(() => store.put("k", content()))).toMatchObject({ code: "REPLICA_UNAVAILABLE" });
+    expect(seen.slice(2).map(({ method, url }) => `${method} ${url.search}`)).toEqual([
+      "DELETE ?uploadId=id%261",
+      "GET ?uploadId=id%261",
+      "DELETE ?uploadId=id%261",
+      "GET ?uploadId=id%261",
+    ]);
   });
 
   test("ends with an error inside an answer of status 200 is ended again, and fails if that lasts", async () => {
@@ -227,7 +241,8 @@ describe("S3Store.read", () => {
 
   test("does not mix two contents", async () => {
     const changed: Answer = () => xmlError(412, "PreconditionFailed");
-    const { store } = newScene([object, changed, changed]);
+    // The four ranges behind the first are asked for at the same time, and arrive in any order.
+    const { store } = newScene([object, changed, changed, changed, changed]);
     expect(await failureOf(() => collect(store.read("k")))).toMatchObject({ code: "OBJECT_CHANGED" });
   });
 

@@ -1,6 +1,7 @@
 /** Stable identifiers, one for each way in which an operation can fail. Safe to switch on. */
 export const errorCodes = [
   "ABORTED",
+  "BACKUP_AMBIGUOUS",
   "BACKUP_DAMAGED",
   "BACKUP_INCOMPLETE",
   "CONFIG_INVALID",

@@ -54,6 +54,8 @@ export interface ReaderLeaseStore {
 /** The files of the `ltx` layout. */
 export interface LtxFiles {
   list(): Promise<LtxInfo[]>;
+  /** The time in a file's header; undefined where that is damaged, of another file, or gone. Nothing proves it. */
+  headerTime(info: LtxInfo): Promise<Date | undefined>;
   /** The bytes of a file as they are stored. */
   read(info: LtxInfo): AsyncIterable<Uint8Array>;
 }

@@ -38,11 +38,10 @@ export interface LtxInfo extends LtxName {
   /** Path below the replica's root. */
   readonly path: string;
   readonly sizeBytes: number;
-  /**
-   * The time in the file's header. In a folder the modification time is the same, if it was not lost on the way; in an
-   * object store it is not.
-   */
+  /** When the file was made, by its header where that was read (ltx-times.ts), else by its store. */
   readonly createdAt: Date;
+  /** When the store got it. */
+  readonly modifiedAt: Date;
 }
 
 export function ltxLevelKey(level: number, style: LtxLevelStyle): string {
@@ -66,7 +65,7 @@ export function parseLtxKey(key: string): LtxName | undefined {
 /** Undefined for anything that is not named as an LTX file. */
 export function ltxInfo({ key, sizeBytes, modifiedAt }: StoreEntry): LtxInfo | undefined {
   const name = parseLtxKey(key);
-  return name === undefined ? undefined : { ...name, path: key, sizeBytes, createdAt: modifiedAt };
+  return name === undefined ? undefined : { ...name, path: key, sizeBytes, createdAt: modifiedAt, modifiedAt };
 }
 
 /** The state to restore: the latest where both are absent, and by the transaction where both are there. */

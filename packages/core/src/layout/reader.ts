@@ -1,14 +1,16 @@
 import { isLitestreamError, LitestreamError } from "../errors.ts";
 import type { Generation } from "../generation.ts";
+import { ltxHeaderSizeBytes, parseLtxHeader } from "../ltx/header.ts";
 import { decompressLz4 } from "../lz4/frame-reader.ts";
 import { formatPosition, formatWalIndex, type WalIndex } from "../position.ts";
 import type { LtxFiles, ReaderLeaseStore, ReplicaReader, SideFiles } from "../replica-reader.ts";
 import type { ReadableStore, Store, StoreEntry } from "../store/store.ts";
-import { ltxInfo } from "./ltx.ts";
+import { ltxInfo, type LtxInfo } from "./ltx.ts";
 import { agreeing, type StoredForm } from "./agreement.ts";
 import { generationKey, generationsKey, snapshotKey } from "./generations.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "./objects.ts";
 import { type Listing, parseEntries, type StoredWal } from "./listing.ts";
+import { readRange } from "./read-range.ts";
 import { resumedRead } from "./resumed-read.ts";
 import { segmentPrefix } from "./segments.ts";
 import { StoreSideFiles } from "./side-files.ts";
@@ -51,6 +53,7 @@ export class StoreReplicaReader implements ReplicaReader {
     this.sideFiles = new StoreSideFiles(store, options.signal);
     this.ltx = {
       list: async () => (await this.#entries("")).flatMap((entry) => ltxInfo(entry) ?? []),
+      headerTime: (info) => this.#ltxHeaderTime(info),
       read: (info) => this.#read(info.path),
     };
     const { leaseStore } = options;
@@ -212,6 +215,17 @@ export class StoreReplicaReader implements ReplicaReader {
 
   #readCompressed(key: string): AsyncIterable<Uint8Array> {
     return decompressLz4(this.#read(key), { path: this.#pathOf(key) });
+  }
+
+  async #ltxHeaderTime({ path, minTxid, maxTxid }: LtxInfo): Promise<Date | undefined> {
+    const range = { offset: 0, sizeBytes: ltxHeaderSizeBytes };
+    try {
+      const header = parseLtxHeader(await readRange(this.#store, path, range, this.#signal), path);
+      return header.minTxid === minTxid && header.maxTxid === maxTxid ? header.createdAt : undefined;
+    } catch (error) {
+      if (!isLitestreamError(error, "FORMAT_INVALID", "OBJECT_MISSING")) throw error;
+      return undefined;
+    }
   }
 
   #walMissing(generation: Generation, index: WalIndex): LitestreamError {

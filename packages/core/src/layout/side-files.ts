@@ -1,9 +1,10 @@
 import { isLitestreamError } from "../errors.ts";
 import type { SideFileInfo, SideFiles } from "../replica-reader.ts";
-import type { ReadableStore, ReadOptions } from "../store/store.ts";
+import type { ReadableStore } from "../store/store.ts";
 import { compressedSuffix, generationsKey } from "./generations.ts";
 import { parseSideFiles } from "./listing.ts";
 import type { SnapshotInfo } from "./objects.ts";
+import { readRange } from "./read-range.ts";
 import {
   parseSnapshotEnd,
   parseWalPoints,
@@ -58,15 +59,11 @@ export class StoreSideFiles implements SideFiles {
 
   /** Empty where it cannot be read. */
   async #read(key: string, offset: number, sizeBytes: number): Promise<Uint8Array> {
-    const signal = this.#signal;
-    const options: ReadOptions = { offset, endOffset: offset + sizeBytes, ...(signal !== undefined && { signal }) };
-    const chunks: Uint8Array[] = [];
     try {
-      for await (const chunk of this.#store.read(key, options)) chunks.push(Uint8Array.from(chunk));
+      return await readRange(this.#store, key, { offset, sizeBytes }, this.#signal);
     } catch (error) {
       if (isLitestreamError(error, "ABORTED")) throw error;
       return new Uint8Array(0);
     }
-    return Buffer.concat(chunks);
   }
 }

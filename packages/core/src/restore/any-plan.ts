@@ -13,7 +13,8 @@ import {
 } from "../layout/ltx.ts";
 import { formatTxid, type Txid } from "../ltx/txid.ts";
 import type { FullListing } from "./listing.ts";
-import { newestUpdateNs } from "./generation-spans.ts";
+import { newestGeneration, newestUpdateNs } from "./generation-spans.ts";
+import { newestLayout } from "./newest-layout.ts";
 import { choosePlan } from "./plan.ts";
 import { describeState, type PlanOptions, type RestorePlan, type RestoreTarget } from "./restore-plan.ts";
 import { formatTimestamp, timestampOf } from "./timestamp.ts";
@@ -57,9 +58,9 @@ export function chooseAnyPlan(
   const isWalTarget = target.generation !== undefined || target.index !== undefined;
   if (!hasLtx || isWalTarget) return walPlan(listing, target, options);
   if (timeNs === undefined) {
-    const newestLtxNs = timestampOf(ltxStates(listing.ltx).at(-1)?.createdAt ?? new Date(0));
-    const wentBack = hasWal && newestUpdateNs(listing) > newestLtxNs;
-    return wentBack ? walPlan(listing, target, options) : ltxPlan(listing, {}, options);
+    const newest = newestLayout(listing);
+    if (newest === "unknown") throw ambiguous(listing);
+    return newest === "wal" ? walPlan(listing, target, options) : ltxPlan(listing, {}, options);
   }
   // Files whose time lies before this one: so a time between two milliseconds is the next one.
   const timestamp = new Date(Number((timeNs + 999_999n) / 1_000_000n));
@@ -103,6 +104,21 @@ function ltxPlan(listing: FullListing, target: LtxTarget, options: PlanOptions):
 function asPlan(ltx: LtxPlan, lost: string | undefined): LtxLayoutPlan {
   const storedBytes = ltx.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   return { layout: "ltx", ltx, storedBytes, timeNs: timestampOf(ltx.state.createdAt), lost };
+}
+
+function ambiguous(listing: FullListing): LitestreamError {
+  const newest = ltxStates(listing.ltx).at(-1);
+  const generation = newestGeneration(listing);
+  const choices = [
+    ...(newest === undefined ? [] : [`-txid ${formatTxid(newest.txid)} for ${describeLtxState(newest)}`]),
+    ...(generation === undefined ? [] : [`-generation ${generation} for the newest state of that`]),
+  ];
+  return new LitestreamError(
+    "BACKUP_AMBIGUOUS",
+    `${listing.location} holds generations and LTX files, and which of them are newer cannot be told: its objects` +
+      " have lost the times at which they were written",
+    { path: listing.location, hint: `Say which state you want: ${choices.join(", or ")}.` },
+  );
 }
 
 function ltxError(

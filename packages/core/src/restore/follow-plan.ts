@@ -1,7 +1,7 @@
 /** What a copy that follows a replica has to do next. Reads listings and side files; the decision itself is pure. */
 import { mapConcurrently } from "../concurrently.ts";
 import type { Generation } from "../generation.ts";
-import { ltxFilesSince, type LtxInfo, ltxStates } from "../layout/ltx.ts";
+import { ltxFilesSince, type LtxInfo } from "../layout/ltx.ts";
 import type { WalInfo } from "../layout/objects.ts";
 import type { WalPoints } from "../layout/restore-points.ts";
 import { formatTxid } from "../ltx/txid.ts";
@@ -9,9 +9,9 @@ import { formatWalIndex, type WalIndex, walIndex } from "../position.ts";
 import type { ReplicaReader } from "../replica-reader.ts";
 import { walHeaderSizeBytes } from "../wal/header.ts";
 import type { FollowedLtx, FollowedState, FollowedWal } from "./follow-state.ts";
-import type { FullListing } from "./listing.ts";
-import { newestGeneration, newestUpdateNs } from "./generation-spans.ts";
-import { timestampOf } from "./timestamp.ts";
+import { newestGeneration } from "./generation-spans.ts";
+import { type FullListing, loadLtx } from "./listing.ts";
+import { newestLayout } from "./newest-layout.ts";
 
 export type FollowPlan =
   /** There is nothing that was not read before. */
@@ -31,7 +31,7 @@ export async function loadFollowListing(replica: ReplicaReader, state: FollowedS
   const sideFiles = (await files?.list()) ?? [];
   const snapshots = await replica.snapshots();
   const wals = await replica.wals();
-  const ltx = (await replica.ltx?.list()) ?? [];
+  const ltx = await loadLtx(replica, {}, snapshots.length > 0 || wals.length > 0);
   const listing = { location: replica.location, snapshots, wals, sideFiles, ltx };
   if (files === undefined || state.layout !== "wal") return listing;
   const { generation, index } = state.position;
@@ -53,14 +53,11 @@ export function followIdentity(listing: FullListing, state: FollowedState): stri
 }
 
 export function planFollow(listing: FullListing, state: FollowedState): FollowPlan {
-  const newestLtxNs = timestampOf(ltxStates(listing.ltx).at(-1)?.createdAt ?? new Date(0));
-  const hasWal = listing.snapshots.length > 0 || listing.wals.length > 0;
-  const isLtxNewest = listing.ltx.length > 0 && (!hasWal || newestUpdateNs(listing) <= newestLtxNs);
-  if (state.layout === "ltx") {
-    return isLtxNewest ? planLtx(listing.ltx, state) : { kind: "restore", why: "it went on in another layout" };
+  const newest = newestLayout(listing);
+  if (newest === "unknown" || (newest !== "empty" && newest !== state.layout)) {
+    return { kind: "restore", why: "it went on in another layout" };
   }
-  if (isLtxNewest) return { kind: "restore", why: "it went on in another layout" };
-  return planWals(listing, state);
+  return state.layout === "ltx" ? planLtx(listing.ltx, state) : planWals(listing, state);
 }
 
 function planWals(listing: FullListing, { position }: FollowedWal): FollowPlan {

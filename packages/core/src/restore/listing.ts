@@ -4,8 +4,11 @@ import type { Generation } from "../generation.ts";
 import type { SnapshotInfo } from "../layout/objects.ts";
 import type { SnapshotEnd, WalPoints } from "../layout/restore-points.ts";
 import type { LtxInfo } from "../layout/ltx.ts";
+import { withHeaderTimes } from "../layout/ltx-times.ts";
 import type { WalIndex } from "../position.ts";
 import type { ReplicaReader, SideFileInfo, SideFiles } from "../replica-reader.ts";
+import { newestFiles } from "./newest-layout.ts";
+import type { AnyTarget } from "./restore-options.ts";
 import type { ReplicaListing, RestoreTarget } from "./restore-plan.ts";
 import { timestampOfMs } from "./timestamp.ts";
 
@@ -22,13 +25,13 @@ const readsMax = 16;
  */
 export async function loadListing(
   replica: ReplicaReader,
-  target: RestoreTarget,
+  target: AnyTarget,
   exclude: ReadonlySet<string>,
 ): Promise<FullListing> {
   const sideFiles = (await replica.sideFiles?.list()) ?? [];
   const snapshots = await replica.snapshots();
   const wals = await replica.wals();
-  const ltx = (await replica.ltx?.list()) ?? [];
+  const ltx = await loadLtx(replica, target, snapshots.length > 0 || wals.length > 0);
   const listing = { location: replica.location, snapshots, wals, sideFiles, ltx };
   if (replica.sideFiles === undefined || sideFiles.length === 0) return listing;
   const { sideFiles: files } = replica;
@@ -52,6 +55,17 @@ export async function loadListing(
     walPoints.push(...(await pointsAround(files, needed, target.timeNs)));
   }
   return { ...listing, snapshotEnds, walPoints };
+}
+
+/** With the times of the headers where times decide: for a timestamp, and between LTX files and WAL. */
+export async function loadLtx(replica: ReplicaReader, target: AnyTarget, hasWal: boolean): Promise<LtxInfo[]> {
+  const { ltx } = replica;
+  const files = (await ltx?.list()) ?? [];
+  const isNamed = target.txid !== undefined || target.generation !== undefined || target.index !== undefined;
+  if (ltx === undefined || isNamed) return files;
+  if (target.timeNs !== undefined) return withHeaderTimes(ltx, files, () => true);
+  const newest = new Set(hasWal ? newestFiles(files) : []);
+  return withHeaderTimes(ltx, files, (info) => newest.has(info));
 }
 
 /** Backwards, until the time is found: in the WALs before that one only their end counts. */

@@ -33,6 +33,7 @@ import {
 import { isLitestreamError } from "../../src/errors.ts";
 import { openReplica } from "../../src/open-replica.ts";
 import { restore, type RestoreResult } from "../../src/restore/restore.ts";
+import { copyGoldenReplica, goldenFixturesFolder } from "../golden-replica.ts";
 import { ownReplica } from "../restore/own-replica.ts";
 
 export type FuzzOutcome = "same" | "refused" | "earlier" | "exchanged" | "silent" | "crash";
@@ -87,7 +88,11 @@ export class Fuzzer {
       });
     }
     await add("own", folder.join("originals", "own"), true);
-    for (const { name, path } of fixtures) await add(name, path, false);
+    for (const { name, path } of fixtures) {
+      const copy = folder.join("originals", name);
+      copyGoldenReplica(path, copy);
+      await add(name, copy, false);
+    }
     return new Fuzzer(folder, originals);
   }
 
@@ -185,8 +190,11 @@ class Damage {
       this.wasExchanged = true;
       what += ` and ${other}`;
     } else {
-      const { offset, lengthBytes } = damageFile(path, kind, { seed: this.#random.uint32() });
-      what += ` at ${offset}, ${lengthBytes} bytes`;
+      // As a disk damages a file: its times stay.
+      this.#keepTimes(path, () => {
+        const { offset, lengthBytes } = damageFile(path, kind, { seed: this.#random.uint32() });
+        what += ` at ${offset}, ${lengthBytes} bytes`;
+      });
       // A WAL that grows in place has no checksum behind its last frame, and its newest part may look torn.
       if (file.endsWith(".wal")) this.#took(file);
     }
@@ -218,8 +226,7 @@ function kindOf(file: string): string {
 
 /** The replicas by Litestream that are part of the project. */
 export function fixtureReplicas(): { name: string; path: string }[] {
-  const folder = join(import.meta.dirname, "../../../../e2e/golden/fixtures");
-  return readdirSync(folder).map((name) => ({ name, path: join(folder, name, "replica") }));
+  return readdirSync(goldenFixturesFolder).map((name) => ({ name, path: join(goldenFixturesFolder, name, "replica") }));
 }
 
 /** Where the whole set of golden replicas was unpacked: all undamaged ones. */

@@ -20,7 +20,8 @@ function file(text: string): LtxInfo {
   if (level === undefined || min === undefined || max === undefined) throw new Error(`no file: ${text}`);
   const name = { level: Number(level), minTxid: txid(BigInt(min)), maxTxid: txid(BigInt(max)) };
   const path = ltxKey(name, "decimal");
-  return { ...name, path, sizeBytes: 1000, createdAt: new Date(Number(time ?? max) * 1000) };
+  const createdAt = new Date(Number(time ?? max) * 1000);
+  return { ...name, path, sizeBytes: 1000, createdAt, modifiedAt: createdAt };
 }
 
 function files(text: string): LtxInfo[] {

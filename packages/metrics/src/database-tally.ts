@@ -1,5 +1,4 @@
 import { type GenerationReason, type LitestreamEvent, type Position, samePosition } from "@litestream/core";
-import { hitFullDisk } from "./disk-full.ts";
 
 export interface CheckpointTally {
   count: number;
@@ -25,7 +24,10 @@ export class DatabaseTally {
   readonly generations: Map<GenerationReason, number> = new Map();
   readonly replicas: Map<string, ReplicaTally> = new Map();
   #captureFails = false;
-  #isDiskFull = false;
+  /** Names of replicas; undefined for the meta directory. */
+  readonly #fullDisks = new Set<string | undefined>();
+  /** Milliseconds since 1970. */
+  #longReaderSinceMs: number | undefined;
 
   constructor(path: string, sinceMs: number) {
     this.path = path;
@@ -33,7 +35,12 @@ export class DatabaseTally {
   }
 
   get isDiskFull(): boolean {
-    return this.#isDiskFull || this.replicas.values().some(({ isDiskFull }) => isDiskFull);
+    return this.#fullDisks.size > 0;
+  }
+
+  /** For how long somebody has kept the WAL from being restarted; 0 where nobody does. */
+  longReaderMs(nowMs: number): number {
+    return this.#longReaderSinceMs === undefined ? 0 : Math.max(0, nowMs - this.#longReaderSinceMs);
   }
 
   replica(name: string): ReplicaTally {
@@ -52,7 +59,6 @@ export class DatabaseTally {
         this.totalWalBytes += event.bytes;
         this.captured = event.position;
         this.#captureFails = false;
-        this.#isDiskFull = false;
         return;
       case "checkpoint": {
         const tally = this.checkpoints[event.mode];
@@ -72,12 +78,21 @@ export class DatabaseTally {
         return;
       case "error":
         if (event.replica !== undefined) {
-          this.replica(event.replica).failed(event.error);
+          this.replica(event.replica).errorCount++;
         } else {
           this.syncErrorCount++;
           this.#captureFails = true;
-          this.#isDiskFull ||= hitFullDisk(event.error);
         }
+        return;
+      case "disk-full":
+        if (event.isFull) this.#fullDisks.add(event.replica);
+        else this.#fullDisks.delete(event.replica);
+        return;
+      case "long-reader":
+        this.#longReaderSinceMs = event.isOver ? undefined : Date.now() - event.ageMs;
+        return;
+      case "stopped":
+        this.#longReaderSinceMs = undefined;
         return;
       default:
         return;
@@ -97,7 +112,6 @@ export class ReplicaTally {
   asOfMs: number | undefined;
   walBytes = 0;
   errorCount = 0;
-  isDiskFull = false;
   readonly validations: { [outcome in "ok" | "error" | "incomplete"]: number } = { ok: 0, error: 0, incomplete: 0 };
   /** Milliseconds since 1970; of the beginning, while there was none. */
   lastValidMs: number;
@@ -110,17 +124,11 @@ export class ReplicaTally {
     this.position = position;
     this.asOfMs = asOfMs;
     this.walBytes += bytes;
-    this.isDiskFull = false;
   }
 
   validated({ status, endedAtMs }: LitestreamEvent & { readonly type: "validation" }): void {
     if (status === "ok") this.lastValidMs = endedAtMs;
     // Litestream's `error` is a replica that differs.
     this.validations[status === "error" ? "incomplete" : status === "mismatch" ? "error" : "ok"]++;
-  }
-
-  failed(error: unknown): void {
-    this.errorCount++;
-    this.isDiskFull ||= hitFullDisk(error);
   }
 }

@@ -46,6 +46,7 @@ type DatabaseKey =
 export type MetricKey =
   | DatabaseKey
   | "diskFull"
+  | "longReaderSeconds"
   | "generationTotal"
   | "writeLockSeconds"
   | "replicaSnapshotTotal"
@@ -82,6 +83,11 @@ const ofDatabase: Readonly<Record<DatabaseKey, Definition>> = {
 export const definitions: Readonly<Record<MetricKey, Definition>> = {
   ...ofDatabase,
   diskFull: gauge("disk_full", ofDb, "1 while something cannot be written because a disk is full"),
+  longReaderSeconds: gauge(
+    "long_reader_seconds",
+    ofDb,
+    "For how long a transaction has kept the WAL from being restarted; 0 while none does",
+  ),
   generationTotal: counter("generation_total", ["db", "reason"], "Generations that were begun, by reason"),
   writeLockSeconds: histogram(
     "write_lock_seconds",

@@ -44,6 +44,7 @@ export function sampleDatabase(
     set("checkpointSeconds", ofMode, seconds);
   }
   set("diskFull", labels, tally.isDiskFull ? 1 : 0);
+  set("longReaderSeconds", labels, tally.longReaderMs(nowMs) / 1000);
   for (const reason of generationReasons) {
     set("generationTotal", { ...labels, reason }, tally.generations.get(reason) ?? 0);
   }

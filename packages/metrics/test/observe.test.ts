@@ -63,6 +63,7 @@ describe("observe", () => {
       `replica_wal_bytes${ofReplica}`,
       `replica_sync_error_total${ofReplica}`,
       `disk_full${ofDb}`,
+      `long_reader_seconds${ofDb}`,
     ];
     expect(zeros.filter((name) => samples.get(`litestream_${name}`) !== 0)).toEqual([]);
   });
@@ -147,17 +148,29 @@ describe("observe", () => {
     using observation = observe(database);
     const isFull = async (): Promise<number | undefined> =>
       (await samplesOf(observation.registry)).get(`litestream_disk_full${ofDb}`);
-    const cause = Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
-    const error = new LitestreamError("SHADOW_UNAVAILABLE", "cannot write", { cause });
-    database.emit({ type: "error", operation: "sync", error });
+    database.emit({ type: "disk-full", isFull: true });
+    database.emit({ type: "disk-full", isFull: true, replica: "file" });
     expect(await isFull()).toBe(1);
-    database.emit({ type: "sync", position, frames: 1, bytes: 4120, durationMs: 1 });
-    expect(await isFull()).toBe(0);
-    database.emit({ type: "error", operation: "replica sync", replica: "file", error: new Error("ENOSPC: write") });
-    database.emit({ type: "sync", position, frames: 1, bytes: 4120, durationMs: 1 });
+    database.emit({ type: "disk-full", isFull: false });
     expect(await isFull()).toBe(1);
-    database.emit({ type: "replica-sync", replica: "file", position, bytes: 1, asOfMs: 0, durationMs: 1 });
+    database.emit({ type: "disk-full", isFull: false, replica: "file" });
     expect(await isFull()).toBe(0);
+  });
+
+  test("tells how old a transaction is that keeps the WAL from being restarted, until it ends", async () => {
+    const database = new FakeDatabase();
+    using observation = observe(database);
+    const age = async (): Promise<number | undefined> =>
+      (await samplesOf(observation.registry)).get(`litestream_long_reader_seconds${ofDb}`);
+    const reader = { type: "long-reader", mark: 7, ageMs: 60_000, walSizeBytes: 1e6 } as const;
+    expect(await age()).toBe(0);
+    database.emit({ ...reader, isOver: false });
+    expect(await age()).toBeGreaterThanOrEqual(60);
+    database.emit({ ...reader, isOver: true });
+    expect(await age()).toBe(0);
+    database.emit({ ...reader, isOver: false });
+    database.emit({ type: "stopped" });
+    expect(await age()).toBe(0);
   });
 
   test("lag grows while nothing is heard, so that an alert goes off", async () => {

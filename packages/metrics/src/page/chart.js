@@ -115,6 +115,8 @@ export class LagChart {
     return {
       width: this.#plot.clientWidth || 300,
       height: heightPx,
+      // Half of the last time's label is right of the last point.
+      padding: [null, 32, null, null],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
       scales: {

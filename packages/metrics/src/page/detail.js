@@ -5,6 +5,9 @@ import { TimeLine } from "./time-line.js";
 
 const refreshMs = 5000;
 
+/** An `error` is a validation that came to no end: it says nothing about the replica. */
+const validationWords = { ok: "ok", mismatch: "it differs", error: "not possible" };
+
 /** What is known of one database: its replicas, their last hours, what can be restored, and what happened. */
 export class Detail {
   #path;
@@ -113,7 +116,9 @@ class Replica {
       ["Last snapshot", formatTime(replica.lastSnapshot?.takenAtMs)],
       [
         "Last validation",
-        validated === undefined ? "none yet" : `${validated.status}, ${formatTime(validated.endedAtMs)}`,
+        validated === undefined
+          ? "none yet"
+          : `${validationWords[validated.status]}, ${formatTime(validated.endedAtMs)}`,
       ],
     ]);
   }

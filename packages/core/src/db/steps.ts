@@ -149,7 +149,7 @@ export class CaptureSteps {
     this.#isShadowInDoubt = true;
     const generation = shadow.currentGeneration();
     if (generation === undefined) return no("no generation exists");
-    const index = shadow.indexes(generation).at(-1);
+    const index = shadow.newestIndex(generation);
     if (index === undefined) return no("no shadow wal");
     using shadowFile = shadow.openForReading(generation, index);
     if (shadowFile === undefined) return no("no shadow wal");

@@ -73,6 +73,13 @@ export class ShadowWal {
     });
   }
 
+  /** The newest index that was begun: a file that is too short for a header was only about to be, in a crash. */
+  newestIndex(generation: Generation): WalIndex | undefined {
+    return this.indexes(generation).findLast(
+      (index) => (this.indexSizeBytes(generation, index) ?? 0) >= walHeaderSizeBytes,
+    );
+  }
+
   /** Undefined where the index is not held. */
   indexSizeBytes(generation: Generation, index: WalIndex): number | undefined {
     const path = this.paths.wal(generation, index);
@@ -105,9 +112,16 @@ export class ShadowWal {
     return new ShadowWalWriter(file, generation, index, walHeaderSizeBytes);
   }
 
-  /** Goes on with the file of an index after `endOffset`, the end of its last proven commit; what is behind it goes. */
+  /**
+   * Goes on with the file of the newest index after `endOffset`, the end of its last proven commit; what is behind it
+   * goes.
+   */
   resumeIndex(generation: Generation, index: WalIndex, endOffset: number): ShadowWalWriter {
     const path = this.paths.wal(generation, index);
+    for (const later of this.indexes(generation).filter((held) => held > index)) {
+      const laterPath = this.paths.wal(generation, later);
+      guardShadow("remove", laterPath, () => removeFile(laterPath));
+    }
     const file = LocalFile.openToWrite(path, shadowError);
     try {
       file.truncate(endOffset);

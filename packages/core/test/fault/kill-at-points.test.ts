@@ -102,10 +102,9 @@ class Scene implements AsyncDisposable {
     const meta = this.#folder.join(".app.db-litestream");
     if (!existsSync(`${meta}/generation`)) return "no generation exists";
     const folder = `${meta}/generations/${readFileSync(`${meta}/generation`, "utf8").trim()}/wal`;
-    const newest = readdirSync(folder).toSorted().at(-1);
-    if (newest === undefined) return "no shadow wal";
-    const shadow = readFileSync(`${folder}/${newest}`);
-    if (shadow.byteLength < 32) return "shadow wal damaged";
+    const shadows = readdirSync(folder).toSorted();
+    const shadow = shadows.map((name) => readFileSync(`${folder}/${name}`)).findLast((file) => file.byteLength >= 32);
+    if (shadow === undefined) return "no shadow wal";
     const wal = readFileSync(this.#folder.join("app.db-wal"));
     return shadow.equals(wal.subarray(0, shadow.byteLength)) ? undefined : "wal restarted while not replicating";
   }

@@ -9,7 +9,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import {
   canMakeUnwritable,
   canMountSmallFileSystem,
@@ -50,6 +50,7 @@ test.each<[string, (metaPath: string) => void, string[]]>([
   ["has nonsense for its generation", (meta) => writeFileSync(join(meta, "generation"), "x"), ["no generation exists"]],
   ["lost its shadow WAL", (meta) => rmSync(newestWal(meta)), ["no shadow wal"]],
   ["has nonsense for its shadow WAL", (meta) => writeFileSync(newestWal(meta), "x".repeat(99)), ["shadow wal damaged"]],
+  ["was about to begin another WAL", (meta) => writeFileSync(nextWal(newestWal(meta)), ""), []],
   // What is missing at its end is copied again.
   ["has a part of its shadow WAL", (meta) => truncateSync(newestWal(meta), 100), []],
 ])("a meta directory that %s: the next start gives the reason of the generation it begins", async (...test) => {
@@ -114,6 +115,12 @@ testDisk("a meta directory on another file system does as well", async () => {
   await again.expectSame();
   expect(again.reasons()).toEqual([]);
 });
+
+/** As a crash leaves it between the making of the file and its header. */
+function nextWal(path: string): string {
+  const index = Number.parseInt(basename(path, ".wal"), 16) + 1;
+  return join(dirname(path), `${index.toString(16).padStart(8, "0")}.wal`);
+}
 
 function newestWal(metaPath: string): string {
   const generations = join(metaPath, "generations");

@@ -1,4 +1,4 @@
-import { codeLines, isTypeScript, importsOf, type SourceFile } from "./project.ts";
+import { codeLines, isJavaScript, isTypeScript, importsOf, type SourceFile } from "./project.ts";
 
 const product = /^packages\/(?:core|cli|metrics)\/src\//;
 const sqliteOwner = "packages/core/src/sqlite/";
@@ -71,16 +71,21 @@ export function findDisabledTests(files: readonly SourceFile[]): string[] {
 export function findEscapes(files: readonly SourceFile[]): string[] {
   const found: string[] = [];
   for (const file of files) {
-    if (!isTypeScript(file)) continue;
+    if (!isTypeScript(file) && !isJavaScript(file)) continue;
     file.text.split("\n").forEach((line, index) => {
       const directive = /\/[/*]\s*@ts-(?:ignore|nocheck)/.exec(line);
       if (directive !== null) found.push(`${file.path}:${index + 1} silences the compiler; mend the type instead`);
+      if (isJavaScript(file) && /@\w+ \{.*\bany\b.*\}/.test(line)) found.push(anyAt(file, index));
     });
     codeLines(file).forEach((code, index) => {
       if (/\bas any\b|[:<|,(]\s*any\b\s*(?:[[\]>;,)=|{]|$)/.test(code)) {
-        found.push(`${file.path}:${index + 1} uses the type any; name the type, or use unknown and check`);
+        found.push(anyAt(file, index));
       }
     });
   }
   return found;
+}
+
+function anyAt(file: SourceFile, index: number): string {
+  return `${file.path}:${index + 1} uses the type any; name the type, or use unknown and check`;
 }

@@ -24,7 +24,7 @@ const generated = new Set([
   "LICENSE",
   "node_modules",
 ]);
-const textFile = /\.(?:ts|md|json|jsonc|toml|yml|yaml|sh)$|(?:^|\/)(?:run|\.gitignore)$/;
+const textFile = /\.(?:ts|js|md|json|jsonc|toml|yml|yaml|sh)$|(?:^|\/)(?:run|\.gitignore)$/;
 
 /** Every text file below `root` that somebody wrote. */
 export function readProject(root: string): SourceFile[] {
@@ -45,6 +45,11 @@ export function readProject(root: string): SourceFile[] {
 
 export function isTypeScript(file: SourceFile): boolean {
   return file.path.endsWith(".ts");
+}
+
+/** Scripts that a browser runs as they are; their types are in comments. */
+export function isJavaScript(file: SourceFile): boolean {
+  return file.path.endsWith(".js");
 }
 
 /** The lines of a file without comments and without what is in quotes, so that prose is not taken for code. */

@@ -130,6 +130,11 @@ describe("the rules themselves", () => {
     ]);
   });
 
+  test("findEscapes sees the type any in the comments of a browser's script", () => {
+    const script = file("a.js", "/** any @param {string} any */", "/** @type {Map<string, any>} */");
+    expect(findEscapes([script])).toEqual(["a.js:2 uses the type any; name the type, or use unknown and check"]);
+  });
+
   test("findDisabledTests names a skip", () => {
     expect(findDisabledTests([file("a.test.ts", 'test.skip("x", () => {});')])).toEqual([
       "a.test.ts:1 uses test.skip; what lacks a tool goes through skipUnless, with a reason",

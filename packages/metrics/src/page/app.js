@@ -1,22 +1,31 @@
 import { follow, setToken } from "./connection.js";
 import { judge } from "./format.js";
 import { List } from "./list.js";
+import { setText } from "./set-text.js";
 
-const overall = byId("overall");
-const connection = byId("connection");
-const list = new List(byId("list"), byId("count"));
+/** @import { DatabaseDocument } from "../serve/status-document.ts" */
+/** @import { Level } from "./format.js" */
 
-/** @type {Map<string, any>} */
+const overall = byId("overall", HTMLElement);
+const connection = byId("connection", HTMLElement);
+const tools = byId("tools", HTMLElement);
+const filter = byId("filter", HTMLInputElement);
+const onlyBad = byId("only-bad", HTMLInputElement);
+const tokenForm = byId("token-form", HTMLFormElement);
+const token = byId("token", HTMLInputElement);
+const list = new List(byId("list", HTMLElement), byId("count", HTMLElement));
+
+/** @type {Map<string, DatabaseDocument>} */
 let databases = new Map();
 let lagLimitMs = 60_000;
 let isLive = false;
 
-byId("filter").addEventListener("input", (event) => list.filter(event.target.value));
-byId("only-bad").addEventListener("change", (event) => list.showOnlyBad(event.target.checked));
-byId("token-form").addEventListener("submit", (event) => {
+filter.addEventListener("input", () => list.filter(filter.value));
+onlyBad.addEventListener("change", () => list.showOnlyBad(onlyBad.checked));
+tokenForm.addEventListener("submit", (event) => {
   event.preventDefault();
-  setToken(byId("token").value);
-  byId("token-form").hidden = true;
+  setToken(token.value);
+  tokenForm.hidden = true;
   begin();
 });
 begin();
@@ -30,10 +39,10 @@ function begin() {
       show();
     },
     onState(state) {
-      byId("token-form").hidden = state !== "refused";
+      tokenForm.hidden = state !== "refused";
       if (state === "refused") {
         say(overall, "bad", "A token is needed");
-        byId("token").focus();
+        token.focus();
         return;
       }
       isLive = state === "live";
@@ -56,18 +65,23 @@ function show() {
   else say(overall, "good", `${all} backed up`);
   document.title = `${isLive && bad === 0 ? "" : "✗ "}${overall.textContent} – Litestream`;
   document.body.classList.toggle("old", !isLive);
-  byId("tools").hidden = judged.length < 2;
+  tools.hidden = judged.length < 2;
   list.show(judged, lagLimitMs);
 }
 
-/** Only what has changed: a screen reader reads it out. */
+/** @param {HTMLElement} element @param {Level} level @param {string} text */
 function say(element, level, text) {
-  if (element.textContent !== text) element.textContent = text;
-  element.dataset.level = level;
+  setText(element, text);
+  element.dataset["level"] = level;
 }
 
-function byId(id) {
+/**
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} type
+ */
+function byId(id, type) {
   const element = document.getElementById(id);
-  if (element === null) throw new Error(`the page has no ${id}`);
-  return /** @type {any} */ (element);
+  if (!(element instanceof type)) throw new Error(`the page has no ${type.name} ${id}`);
+  return element;
 }

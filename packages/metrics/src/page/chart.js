@@ -1,11 +1,15 @@
 import { formatClock, formatDuration } from "./format.js";
+import { setText } from "./set-text.js";
+
+/** @import { Axis, Options } from "uplot" */
+/** @import { HistorySeries } from "../serve/history.ts" */
 
 /** Spans that can be chosen, in minutes, and which of the server's series has them. */
-const spans = [
+const spans = /** @type {const} */ ([
   { text: "15 min", minutes: 15, series: 0 },
   { text: "1 h", minutes: 60, series: 0 },
   { text: "24 h", minutes: 1440, series: 1 },
-];
+]);
 const heightPx = 150;
 
 /** The lag of a replica over the last hours; drawn by uPlot, with its gist as text. */
@@ -14,14 +18,17 @@ export class LagChart {
   #caption = document.createElement("figcaption");
   #plot = document.createElement("div");
   #buttons;
+  /** @type {(typeof spans)[number]} */
   #span = spans[0];
+  /** @type {readonly HistorySeries[]} */
   #series = [];
-  /** @type {any} */
+  /** @type {uPlot | undefined} */
   #chart;
   #observer;
   #scheme = matchMedia("(prefers-color-scheme: dark)");
   #redraw = () => this.#draw(true);
 
+  /** @param {string} name */
   constructor(name) {
     this.element.className = "chart";
     this.#plot.className = "plot";
@@ -53,6 +60,7 @@ export class LagChart {
     this.#scheme.addEventListener("change", this.#redraw);
   }
 
+  /** @param {readonly HistorySeries[]} series */
   show(series) {
     this.#series = series;
     this.#draw(false);
@@ -64,6 +72,7 @@ export class LagChart {
     this.#chart?.destroy();
   }
 
+  /** @param {boolean} isNew */
   #draw(isNew) {
     for (const [n, button] of this.#buttons.entries()) {
       button.setAttribute("aria-pressed", String(spans[n] === this.#span));
@@ -103,9 +112,11 @@ export class LagChart {
     }
   }
 
+  /** @returns {Options} */
   #options() {
     const style = getComputedStyle(document.documentElement);
-    const color = (name) => style.getPropertyValue(name).trim();
+    const color = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
+    /** @type {Axis} */
     const axis = {
       stroke: color("--soft"),
       grid: { stroke: color("--line"), width: 1 },
@@ -140,8 +151,4 @@ export class LagChart {
       ],
     };
   }
-}
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }

@@ -1,14 +1,17 @@
 /** The server's stream of events, by `fetch`, since an EventSource sends no token; it is begun anew when it breaks. */
 
+/** @import { StatusDocument } from "../serve/status-document.ts" */
+
 /** The server sends something each second. */
 const silenceMs = 3000;
 const retryMs = 1000;
 const tokenKey = "litestream-token";
 
-/** @param {string} path */
+/** @param {string} path @param {RequestInit} options */
 export async function get(path, options = {}) {
   const token = sessionStorage.getItem(tokenKey);
-  const headers = { ...options.headers, ...(token !== null && { Authorization: `Bearer ${token}` }) };
+  const headers = new Headers(options.headers);
+  if (token !== null) headers.set("Authorization", `Bearer ${token}`);
   return fetch(path, { ...options, headers, cache: "no-store" });
 }
 
@@ -18,8 +21,12 @@ export function setToken(token) {
 }
 
 /**
- * @param {{ onEvent: (name: string, data: any) => void, onState: (state: "live" | "lost" | "refused") => void }} listener
+ * @typedef {object} Listener
+ * @property {(name: string, document: StatusDocument) => void} onEvent `status`: all databases; else those that changed
+ * @property {(state: "live" | "lost" | "refused") => void} onState
  */
+
+/** @param {Listener} listener */
 export async function follow({ onEvent, onState }) {
   for (;;) {
     const abort = new AbortController();
@@ -43,7 +50,7 @@ export async function follow({ onEvent, onState }) {
         held = messages.pop() ?? "";
         for (const message of messages) {
           const [, name = "", data = ""] = /^event: (.*)\ndata: (.*)$/.exec(message) ?? [];
-          if (name !== "") onEvent(name, JSON.parse(data));
+          if (name !== "") onEvent(name, /** @type {StatusDocument} */ (JSON.parse(data)));
         }
         onState("live");
       }

@@ -1,7 +1,14 @@
 import { LagChart } from "./chart.js";
 import { get } from "./connection.js";
 import { formatBytes, formatDuration, formatTime, judgeReplica } from "./format.js";
+import { Refresh } from "./refresh.js";
+import { setText } from "./set-text.js";
 import { TimeLine } from "./time-line.js";
+
+/** @import { DatabaseDetail } from "../serve/detail-documents.ts" */
+/** @import { NotedEvent } from "../serve/event-log.ts" */
+/** @import { HistorySeries } from "../serve/history.ts" */
+/** @import { DatabaseDocument, ReplicaDocument } from "../serve/status-document.ts" */
 
 const refreshMs = 5000;
 
@@ -17,7 +24,7 @@ export class Detail {
   #events = document.createElement("ol");
   /** @type {Map<string, Replica>} */
   #shown = new Map();
-  #timer;
+  #refresh;
 
   /** @param {string} path @param {HTMLElement} panel */
   constructor(path, panel) {
@@ -30,16 +37,10 @@ export class Detail {
     heading.textContent = "What happened";
     this.#events.className = "events";
     this.#panel.replaceChildren(this.#facts, this.#replicas, heading, this.#events);
-    this.#timer = setInterval(this.#look, refreshMs);
-    document.addEventListener("visibilitychange", this.#look);
-    this.#look();
+    this.#refresh = new Refresh(() => this.#ask(), refreshMs);
   }
 
-  /** A page that nobody sees asks for nothing, and at once when it is seen again. */
-  #look = () => {
-    if (!document.hidden) void this.#refresh();
-  };
-
+  /** @param {DatabaseDocument} database @param {number} lagLimitMs */
   show({ status }, lagLimitMs) {
     showFacts(this.#facts, [
       ["Size", formatBytes(status?.dbSizeBytes)],
@@ -52,23 +53,22 @@ export class Detail {
         shown = new Replica(this.#path, replica.name);
         this.#shown.set(replica.name, shown);
         this.#replicas.append(shown.element);
-        this.#look();
+        this.#refresh.now();
       }
       shown.show(replica, lagLimitMs);
     }
   }
 
   close() {
-    clearInterval(this.#timer);
-    document.removeEventListener("visibilitychange", this.#look);
+    this.#refresh.close();
     for (const replica of this.#shown.values()) replica.close();
     this.#panel.replaceChildren();
   }
 
-  async #refresh() {
+  async #ask() {
     const response = await get(`/database.json?path=${encodeURIComponent(this.#path)}`).catch(() => undefined);
     if (response?.ok !== true) return;
-    const { events, replicas } = await response.json();
+    const { events, replicas } = /** @type {DatabaseDetail} */ (await response.json());
     for (const { name, series } of replicas) this.#shown.get(name)?.showHistory(series);
     showEvents(this.#events, events);
   }
@@ -82,6 +82,7 @@ class Replica {
   #chart;
   #timeLine;
 
+  /** @param {string} path @param {string} name */
   constructor(path, name) {
     const heading = document.createElement("h4");
     heading.textContent = `Replica ${name}`;
@@ -96,9 +97,10 @@ class Replica {
     this.element.append(heading, this.#state, this.#failure, this.#facts, this.#chart.element, this.#timeLine.element);
   }
 
+  /** @param {ReplicaDocument} replica @param {number} lagLimitMs */
   show(replica, lagLimitMs) {
     const { level, text } = judgeReplica(replica, lagLimitMs);
-    this.element.dataset.level = level;
+    this.element.dataset["level"] = level;
     setText(this.#state, text);
     const { failure } = replica;
     this.#failure.hidden = failure === undefined;
@@ -123,6 +125,7 @@ class Replica {
     ]);
   }
 
+  /** @param {readonly HistorySeries[]} series */
   showHistory(series) {
     this.#chart.show(series);
   }
@@ -146,9 +149,13 @@ function showFacts(list, facts) {
       }),
     );
   }
-  for (const [n, [, text]] of facts.entries()) setText(list.children[n].lastElementChild, text);
+  for (const [n, [, text]] of facts.entries()) {
+    const description = list.children[n]?.lastElementChild;
+    if (description) setText(description, text);
+  }
 }
 
+/** @param {HTMLElement} list @param {readonly NotedEvent[]} events */
 function showEvents(list, events) {
   if (events.length === 0) {
     const nothing = document.createElement("li");
@@ -162,13 +169,9 @@ function showEvents(list, events) {
       const time = document.createElement("time");
       time.dateTime = new Date(atMs).toISOString();
       time.textContent = formatTime(atMs);
-      item.dataset.kind = kind;
+      item.dataset["kind"] = kind;
       item.append(time, ` ${text}${count > 1 ? ` (${count} times)` : ""}`);
       return item;
     }),
   );
-}
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }

@@ -1,9 +1,19 @@
 /** What is shown of numbers and times, and how a database is judged. */
 
+/** @import { DatabaseDocument, ReplicaDocument } from "../serve/status-document.ts" */
+
 /** A replica that is further behind is worth a look, though it may be at work. */
 const behindMs = 5000;
 
 export const levels = /** @type {const} */ (["bad", "behind", "good"]);
+
+/** @typedef {(typeof levels)[number]} Level */
+
+/**
+ * @typedef {object} Judgement
+ * @property {Level} level
+ * @property {string} text
+ */
 
 /** @param {number} ms */
 export function formatDuration(ms) {
@@ -48,9 +58,9 @@ export function formatTime(ms) {
 }
 
 /**
- * @param {any} replica
+ * @param {ReplicaDocument} replica
  * @param {number} lagLimitMs
- * @returns {{ level: "good" | "behind" | "bad", text: string }}
+ * @returns {Judgement}
  */
 export function judgeReplica(replica, lagLimitMs) {
   const { failure, lagMs, lastValidation } = replica;
@@ -64,8 +74,9 @@ export function judgeReplica(replica, lagLimitMs) {
 
 /**
  * A database is as bad as the worst of its replicas.
- * @param {any} database
+ * @param {DatabaseDocument} database
  * @param {number} lagLimitMs
+ * @returns {Judgement & { lagMs: number }} the lag of the replica that is furthest behind; Infinity where one is unknown
  */
 export function judge(database, lagLimitMs) {
   const { status } = database;
@@ -78,7 +89,7 @@ export function judge(database, lagLimitMs) {
   const worst = judged.toSorted((a, b) => levels.indexOf(a.level) - levels.indexOf(b.level))[0];
   const lagMs = Math.max(0, ...status.replicas.map((replica) => replica.lagMs ?? Infinity));
   if (worst === undefined) return { level: "bad", text: "it has no replica", lagMs: Infinity };
-  const name = status.replicas[judged.indexOf(worst)].name;
+  const name = status.replicas[judged.indexOf(worst)]?.name;
   const isOne = judged.length === 1 || worst.level === "good";
   return { level: worst.level, text: isOne ? worst.text : `${name}: ${worst.text}`, lagMs };
 }

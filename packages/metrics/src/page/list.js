@@ -1,5 +1,10 @@
 import { Detail } from "./detail.js";
 import { formatDuration, levels } from "./format.js";
+import { setText } from "./set-text.js";
+
+/** @import { DatabaseDocument } from "../serve/status-document.ts" */
+/** @import { Judgement } from "./format.js" */
+/** @typedef {Judgement & { database: DatabaseDocument, lagMs: number }} JudgedDatabase */
 
 /** The databases, worst first; each can be opened. */
 export class List {
@@ -11,10 +16,12 @@ export class List {
   #rows = new Map();
   #filter = "";
   #onlyBad = false;
+  /** @type {readonly JudgedDatabase[]} */
   #judged = [];
   #lagLimitMs = 60_000;
   #hasOpenedFirst = false;
 
+  /** @param {HTMLElement} list @param {HTMLElement} count */
   constructor(list, count) {
     this.#list = list;
     this.#count = count;
@@ -32,6 +39,7 @@ export class List {
     this.#arrange();
   }
 
+  /** @param {readonly JudgedDatabase[]} judged @param {number} lagLimitMs */
   show(judged, lagLimitMs) {
     this.#judged = judged;
     this.#lagLimitMs = lagLimitMs;
@@ -73,9 +81,10 @@ export class List {
     // To move an element takes the focus from it.
     if (focused instanceof HTMLElement && focused.isConnected && document.activeElement !== focused) focused.focus();
     const text = shown.length === this.#judged.length ? `${shown.length}` : `${shown.length} of ${this.#judged.length}`;
-    if (this.#count.textContent !== text) this.#count.textContent = text;
+    setText(this.#count, text);
   }
 
+  /** @param {string} path */
   #row(path) {
     let row = this.#rows.get(path);
     if (row === undefined) {
@@ -97,6 +106,7 @@ class Row {
   /** @type {Detail | undefined} */
   #detail;
   #path;
+  /** @type {JudgedDatabase | undefined} */
   #judged;
   #lagLimitMs = 60_000;
 
@@ -122,10 +132,11 @@ class Row {
     this.element.append(heading, this.#panel);
   }
 
+  /** @param {JudgedDatabase} judged @param {number} lagLimitMs */
   show(judged, lagLimitMs) {
     this.#judged = judged;
     this.#lagLimitMs = lagLimitMs;
-    this.element.dataset.level = judged.level;
+    this.element.dataset["level"] = judged.level;
     setText(this.#state, judged.text);
     const { lagMs } = judged;
     setText(this.#lag, Number.isFinite(lagMs) ? `lag ${formatDuration(lagMs)}` : "lag unknown");
@@ -135,7 +146,7 @@ class Row {
   open() {
     if (this.#detail !== undefined) return;
     this.#detail = new Detail(this.#path, this.#panel);
-    this.#detail.show(this.#judged.database, this.#lagLimitMs);
+    if (this.#judged !== undefined) this.#detail.show(this.#judged.database, this.#lagLimitMs);
     this.#panel.hidden = false;
     this.#button.setAttribute("aria-expanded", "true");
   }
@@ -146,8 +157,4 @@ class Row {
     this.#panel.hidden = true;
     this.#button.setAttribute("aria-expanded", "false");
   }
-}
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }

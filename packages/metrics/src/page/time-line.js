@@ -1,8 +1,20 @@
 import { get } from "./connection.js";
 import { formatBytes, formatDuration, formatTime } from "./format.js";
+import { Refresh } from "./refresh.js";
+import { setText } from "./set-text.js";
+
+/** @import { FailureDocument, RestorableDocument, RestorePoint } from "../serve/detail-documents.ts" */
 
 const refreshMs = 15_000;
 const askAfterMs = 250;
+const keySteps = new Map([
+  ["ArrowLeft", -1],
+  ["ArrowDown", -1],
+  ["ArrowRight", 1],
+  ["ArrowUp", 1],
+  ["PageDown", -10],
+  ["PageUp", 10],
+]);
 let timeLines = 0;
 
 /** Which times can be restored; one of them can be picked, and gives the command that restores it. */
@@ -20,11 +32,12 @@ export class TimeLine {
   #toMs = 0;
   /** @type {number | undefined} */
   #pickedMs;
-  #timer;
+  #refresh;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #asking;
   #questions = 0;
 
+  /** @param {string} path @param {string} name */
   constructor(path, name) {
     this.#path = path;
     this.#name = name;
@@ -63,21 +76,15 @@ export class TimeLine {
     this.#answer.setAttribute("role", "status");
     this.element.append(heading, this.#gist, track, this.#picker, this.#answer);
     this.#isKnown(false);
-    this.#timer = setInterval(this.#look, refreshMs);
-    document.addEventListener("visibilitychange", this.#look);
-    this.#look();
+    this.#refresh = new Refresh(() => this.#list(), refreshMs);
   }
 
-  #look = () => {
-    if (!document.hidden) void this.#refresh();
-  };
-
   close() {
-    clearInterval(this.#timer);
-    document.removeEventListener("visibilitychange", this.#look);
+    this.#refresh.close();
     clearTimeout(this.#asking);
   }
 
+  /** @param {boolean} known */
   #isKnown(known) {
     this.#range.hidden = !known;
     this.#picker.hidden = !known;
@@ -88,18 +95,22 @@ export class TimeLine {
     return `path=${encodeURIComponent(this.#path)}&replica=${encodeURIComponent(this.#name)}`;
   }
 
-  async #refresh() {
+  async #list() {
     const response = await get(`/restorable.json?${this.#query()}`).catch(() => undefined);
     if (response === undefined) return;
-    const found = await response.json().catch(() => ({ error: String(response.status) }));
-    if (!response.ok) {
+    const found = /** @type {RestorableDocument | FailureDocument} */ (
+      await response.json().catch(() => ({ error: String(response.status) }))
+    );
+    if (!response.ok || "error" in found) {
       this.#isKnown(false);
-      setText(this.#gist, response.status === 404 ? "It is not known here." : `It cannot be listed: ${found.error}`);
+      const why = "error" in found ? found.error : response.status;
+      setText(this.#gist, response.status === 404 ? "It is not known here." : `It cannot be listed: ${why}`);
       return;
     }
     this.#show(found);
   }
 
+  /** @param {RestorableDocument} found */
   #show({ atMs, generations }) {
     const windows = generations.flatMap(({ generation, windows: found }) =>
       found.map((window) => ({ ...window, generation })),
@@ -125,7 +136,7 @@ export class TimeLine {
     this.#range.min = String(this.#fromMs);
     this.#range.max = String(this.#toMs);
     if (this.#pickedMs === undefined) this.#range.value = String(this.#toMs);
-    const share = (ms) => `${((ms - this.#fromMs) / span) * 100}%`;
+    const share = (/** @type {number} */ ms) => `${((ms - this.#fromMs) / span) * 100}%`;
     this.#bar.replaceChildren(
       ...windows.map(({ fromMs, toMs, generation }, n) => {
         const part = document.createElement("span");
@@ -148,8 +159,7 @@ export class TimeLine {
   /** A millisecond is too small a step for a key. @param {KeyboardEvent} event */
   #onKey(event) {
     const span = this.#toMs - this.#fromMs;
-    const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
-    const step = steps[event.key];
+    const step = keySteps.get(event.key);
     if (step === undefined) return;
     event.preventDefault();
     const ms = Number(this.#range.value) + Math.trunc(step * Math.max(1, span / 200));
@@ -167,16 +177,19 @@ export class TimeLine {
     this.#asking = setTimeout(() => void this.#ask(ms), askAfterMs);
   }
 
+  /** @param {number} ms */
   async #ask(ms) {
     const question = ++this.#questions;
     const response = await get(`/restore.json?${this.#query()}&at=${ms}`).catch(() => undefined);
-    const found = await response?.json().catch(() => undefined);
+    const found = /** @type {RestorePoint | FailureDocument | undefined} */ (
+      await response?.json().catch(() => undefined)
+    );
     if (question !== this.#questions) return;
     if (found === undefined) {
       this.#say("failure", "Litestream does not answer.");
       return;
     }
-    if (found.error !== undefined) {
+    if ("error" in found) {
       this.#say("failure", found.hint === undefined ? found.error : `${found.error}. ${found.hint}`);
       return;
     }
@@ -195,6 +208,7 @@ export class TimeLine {
     this.#answer.replaceChildren(pre, copy, what);
   }
 
+  /** @param {string} className @param {string} text */
   #say(className, text) {
     const paragraph = document.createElement("p");
     paragraph.className = className;
@@ -203,7 +217,12 @@ export class TimeLine {
   }
 }
 
-/** Where the clipboard is not to be had (a page without https), the command is selected, to be copied by hand. */
+/**
+ * Where the clipboard is not to be had (a page without https), the command is selected, to be copied by hand.
+ * @param {string} text
+ * @param {HTMLElement} code
+ * @param {HTMLButtonElement} button
+ */
 async function copyText(text, code, button) {
   try {
     await navigator.clipboard.writeText(text);
@@ -218,10 +237,7 @@ async function copyText(text, code, button) {
   }
 }
 
+/** @param {number} count @param {string} noun */
 function plural(count, noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }

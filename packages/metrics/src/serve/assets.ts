@@ -10,6 +10,8 @@ import format from "../page/format.js" with { type: "text" };
 import html from "../page/index.html" with { type: "text" };
 import icon from "../page/icon.svg" with { type: "text" };
 import list from "../page/list.js" with { type: "text" };
+import refresh from "../page/refresh.js" with { type: "text" };
+import setText from "../page/set-text.js" with { type: "text" };
 import style from "../page/style.css" with { type: "text" };
 import timeLine from "../page/time-line.js" with { type: "text" };
 import type { Answer } from "./answer.ts";
@@ -30,6 +32,8 @@ export const assets: ReadonlyMap<string, Answer> = new Map([
   asset("/assets/detail.js", javascript, detail),
   asset("/assets/format.js", javascript, format),
   asset("/assets/list.js", javascript, list),
+  asset("/assets/refresh.js", javascript, refresh),
+  asset("/assets/set-text.js", javascript, setText),
   asset("/assets/time-line.js", javascript, timeLine),
 ]);
 

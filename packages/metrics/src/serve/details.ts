@@ -2,6 +2,7 @@ import { errorMessage, isLitestreamError, type LitestreamEvent, type ReplicaRead
 import type { Watched } from "../observed.ts";
 import { Inventory } from "../restorable/inventory.ts";
 import { type Answer, json } from "./answer.ts";
+import type { DatabaseDetail, FailureDocument, ReplicaHistory, RestorableDocument } from "./detail-documents.ts";
 import { EventLog } from "./event-log.ts";
 import { LagHistory } from "./history.ts";
 import { restorePointAt } from "./restore-point.ts";
@@ -53,8 +54,9 @@ export class Details implements Disposable {
     if (this.#find(path) === undefined) return notFound(path);
     const histories = [...(this.#histories.get(path) ?? [])];
     const nowMs = Date.now();
-    const replicas = histories.map(([name, history]) => ({ name, series: history.series(nowMs) }));
-    return json(200, { atMs: nowMs, replicas, events: this.#events.of(path) });
+    const replicas = histories.map(([name, history]): ReplicaHistory => ({ name, series: history.series(nowMs) }));
+    const detail: DatabaseDetail = { atMs: nowMs, replicas, events: this.#events.of(path) };
+    return json(200, detail);
   }
 
   /** `/restorable.json?path=PATH&replica=NAME`: which times can be restored. */
@@ -62,7 +64,7 @@ export class Details implements Disposable {
     const found = await this.#replica(query);
     if (found === undefined) return notFound(query.get("path") ?? "");
     const { path, name, open } = found;
-    return answerOrFailure(async () => {
+    return answerOrFailure(async (): Promise<RestorableDocument> => {
       const generations = await this.#inventory.get(path, name, open, listingAgeMsMax);
       return { atMs: Date.now(), generations };
     });
@@ -74,9 +76,9 @@ export class Details implements Disposable {
     if (found === undefined) return notFound(query.get("path") ?? "");
     const atMs = Number(query.get("at") ?? Number.NaN);
     if (!Number.isSafeInteger(atMs) || Number.isNaN(new Date(atMs).getTime())) {
-      return json(400, { error: "at is no time in milliseconds since 1970" });
+      return failure(400, { error: "at is no time in milliseconds since 1970" });
     }
-    if (this.#plans >= plansMax) return json(503, { error: "others are asking at this moment; ask again" });
+    if (this.#plans >= plansMax) return failure(503, { error: "others are asking at this moment; ask again" });
     this.#plans++;
     try {
       const { path, open } = found;
@@ -126,7 +128,7 @@ export class Details implements Disposable {
 }
 
 function notFound(path: string): Answer {
-  return json(404, { error: `no database ${path} is replicated here, or what can be restored of it is not known` });
+  return failure(404, { error: `no database ${path} is replicated here, or what can be restored of it is not known` });
 }
 
 /** What a store or a plan has to say is an answer, too. */
@@ -135,6 +137,10 @@ async function answerOrFailure(work: () => Promise<object>): Promise<Answer> {
     return json(200, await work());
   } catch (error) {
     const hint = isLitestreamError(error) ? error.hint : undefined;
-    return json(409, { error: errorMessage(error), ...(hint !== undefined && { hint }) });
+    return failure(409, { error: errorMessage(error), ...(hint !== undefined && { hint }) });
   }
+}
+
+function failure(status: number, document: FailureDocument): Answer {
+  return json(status, document);
 }

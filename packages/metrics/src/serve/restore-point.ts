@@ -1,5 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { formatTimestamp, planRestore, type ReplicaReader } from "@litestream/core";
+import type { RestorePoint } from "./detail-documents.ts";
 
 /** Where a state is taken from, and how the command is told. */
 export interface RestoreSource {
@@ -7,15 +8,6 @@ export interface RestoreSource {
   readonly replica: ReplicaReader;
   /** What names the replica on the command line; its location where absent. */
   readonly arguments?: readonly string[] | undefined;
-}
-
-export interface RestorePoint {
-  /** To be pasted into a shell. */
-  readonly command: string;
-  /** What it restores, in words. */
-  readonly state: string;
-  /** Bytes that it reads. */
-  readonly storedBytes: number;
 }
 
 const nsPerMs = 1_000_000n;

@@ -1,4 +1,4 @@
-import { type DatabaseStatus, formatPosition, type Position } from "@litestream/core";
+import { type DatabaseStatus, formatPosition, type Position, type ReplicaStatus } from "@litestream/core";
 import type { Watched } from "../observed.ts";
 import { statusWithin } from "../status-within.ts";
 import { problemsOf } from "./health.ts";
@@ -11,6 +11,8 @@ type Plain<T> = T extends Position
     : T extends object
       ? { readonly [K in keyof T]: Plain<T[K]> }
       : T;
+
+export type ReplicaDocument = Plain<ReplicaStatus>;
 
 /** What `/status.json` says of one database: how core says it stands, and what is wrong with that. */
 export interface DatabaseDocument {

@@ -7,7 +7,9 @@ const syncBehindBytes = 16 * 1024 * 1024;
 export class SyncBehind {
   readonly #file: LocalFile;
   #unsyncedBytes = 0;
-  #sync: Promise<void> | undefined;
+  #runningCount = 0;
+  /** Settles with the flushes that are running; never rejects. */
+  #running: Promise<unknown> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
 
   constructor(file: LocalFile) {
@@ -18,22 +20,27 @@ export class SyncBehind {
   written(bytes: number): void {
     this.#throwFailure();
     this.#unsyncedBytes += bytes;
-    if (this.#unsyncedBytes < syncBehindBytes || this.#sync !== undefined) return;
+    if (this.#unsyncedBytes >= syncBehindBytes && this.#runningCount === 0) this.begin();
+  }
+
+  /** Lets the disk begin with all that was written until now, also where an earlier flush is still running. */
+  begin(): void {
+    if (this.#unsyncedBytes === 0) return;
     this.#unsyncedBytes = 0;
-    this.#sync = this.#file
+    this.#runningCount++;
+    const flush = this.#file
       .syncInBackground()
       .catch((error: unknown) => {
         // The system reports an error of the disk once: the last flush would know nothing of it.
         this.#failure ??= { error };
       })
-      .finally(() => {
-        this.#sync = undefined;
-      });
+      .finally(() => this.#runningCount--);
+    this.#running = Promise.all([this.#running, flush]);
   }
 
   /** Resolves when all that was written is durable; others have their turn meanwhile. */
   async end(): Promise<void> {
-    await this.#sync;
+    await this.#running;
     this.#throwFailure();
     await this.#file.syncInBackground();
   }

@@ -6,12 +6,10 @@ import { defaultFileMode, syncFolder } from "../folders.ts";
 import { LocalFile } from "../local-file.ts";
 import { randomHex } from "../random.ts";
 import { releaseBuffer, takeBuffer } from "../release-buffer.ts";
+import { SyncBehind } from "../sync-behind.ts";
 
 /** Chunks, of at most 4 MiB each, that wait for the disk while the next ones are made. */
 const writesBehindMax = 1;
-
-/** How much is written before the disk is asked to begin. */
-const syncBehindBytes = 32 * 1024 * 1024;
 
 /** What SQLite would take for part of a database that appears at the path without it. */
 const companionSuffixes = ["-wal", "-shm", "-journal"];
@@ -42,20 +40,20 @@ export class OutputFile {
   readonly path: string;
   readonly #temporary: string;
   readonly #file: LocalFile;
+  readonly #flushing: SyncBehind;
   /** The topmost folder that was made for it. */
   readonly #madeFolder: string | undefined;
   #isPublished = false;
   /** Settles when all that was written behind is in the file; never rejects. */
   #written: Promise<void> = Promise.resolve();
   #waitingWrites: Promise<void>[] = [];
-  #sync: Promise<void> | undefined;
-  #unsyncedBytes = 0;
   #failure: { readonly error: unknown } | undefined;
 
   private constructor(path: string, temporary: string, file: LocalFile, madeFolder: string | undefined) {
     this.path = path;
     this.#temporary = temporary;
     this.#file = file;
+    this.#flushing = new SyncBehind(file);
     this.#madeFolder = madeFolder;
   }
 
@@ -87,8 +85,10 @@ export class OutputFile {
     const bytes = takeBuffer(chunk);
     this.#written = this.#written.then(async () => {
       try {
-        if (this.#failure === undefined) await this.#file.writeAtInBackground(bytes, offset);
-        this.#syncBehind(bytes.byteLength);
+        if (this.#failure === undefined) {
+          await this.#file.writeAtInBackground(bytes, offset);
+          this.#flushing.written(bytes.byteLength);
+        }
       } catch (error) {
         this.#failure ??= { error };
       }
@@ -108,9 +108,9 @@ export class OutputFile {
 
   /** Writes all of `bytes`, or throws. What was written behind must be in the file. */
   writeAt(bytes: Uint8Array, offset: number): void {
-    this.#file.writeAt(bytes, offset);
-    this.#syncBehind(bytes.byteLength);
     this.#throwFailure();
+    this.#file.writeAt(bytes, offset);
+    this.#flushing.written(bytes.byteLength);
   }
 
   /** Where the file is until it is published, for whoever checks it. */
@@ -128,16 +128,19 @@ export class OutputFile {
     this.#file.truncate(sizeBytes);
   }
 
+  /** Lets the disk begin with what was written until now. What fails is thrown by `publish`. */
+  beginFlush(): void {
+    this.#flushing.begin();
+  }
+
   /**
    * Makes the content durable, then lets the file appear at its path, durably.
    * @throws LitestreamError OUTPUT_EXISTS when another file appeared there meanwhile
    */
   async publish(): Promise<void> {
-    await this.#written;
-    await this.#sync;
-    this.#throwFailure();
+    await this.written();
+    await this.#flushing.end();
     this.#guard(() => {
-      this.#file.sync();
       this.#file.close();
       requireFreeOutput(this.path);
       try {
@@ -168,22 +171,6 @@ export class OutputFile {
       // The error that led here is the one to report.
     }
     removeFolders(dirname(this.path), this.#madeFolder);
-  }
-
-  /** Lets the disk begin early, so that little is left for the `sync` of `publish`. */
-  #syncBehind(writtenBytes: number): void {
-    this.#unsyncedBytes += writtenBytes;
-    if (this.#unsyncedBytes < syncBehindBytes || this.#sync !== undefined) return;
-    this.#unsyncedBytes = 0;
-    this.#sync = this.#file
-      .syncInBackground()
-      .catch((error: unknown) => {
-        // The system reports an error of the disk once: the last sync would know nothing of it.
-        this.#failure ??= { error };
-      })
-      .finally(() => {
-        this.#sync = undefined;
-      });
   }
 
   #throwFailure(): void {

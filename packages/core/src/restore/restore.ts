@@ -128,6 +128,8 @@ async function applyAny(
   const { replica, signal, onProgress, parallelism, integrityCheck = "quick" } = options;
   const check = (): void => {
     if (integrityCheck === "none") return;
+    // The check takes this thread; another one has the disk work meanwhile.
+    output.beginFlush();
     onProgress?.({ type: "integrity-check", depth: integrityCheck });
     const result = checkIntegrity(output.temporaryPath, integrityCheck);
     if (result.outcome === "damaged") throw integrityError(replica, plan, result.problem);

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync
 import { dirname } from "node:path";
 import { describeWal, integrityCheck, SeededRandom, type TempFolder, tempFolder } from "@litestream/testkit";
 import { isLitestreamError, type LitestreamError } from "../../src/errors.ts";
+import { handleFaultPoints } from "../../src/fault-point.ts";
 import { parseGeneration } from "../../src/generation.ts";
 import { snapshotKey } from "../../src/layout/generations.ts";
 import { StoreReplicaReader } from "../../src/layout/reader.ts";
@@ -365,6 +366,33 @@ describe("restore", () => {
     const error = await restoreFailure(folder, { outputPath: folder.join("file", "sub", "app.db") });
     expect(error.code).toBe("OUTPUT_UNAVAILABLE");
     expect(error.path).toBe(folder.join("file", "sub", "app.db"));
+  });
+
+  test("has the disk begin before SQLite's check, and reports what only that flush was told", async () => {
+    await using folder = await tempFolder();
+    await wholeReplica(folder, small);
+    const seen: string[] = [];
+    using _ = handleFaultPoints((point) => {
+      if (point.kind !== "file" || point.operation !== "sync" || !point.path.includes("app.db.tmp-")) return;
+      seen.push("sync");
+      if (!seen.includes("integrity-check")) throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+    });
+    const error = await restoreFailure(folder, { onProgress: ({ type }) => seen.push(type) });
+    expect(error.code).toBe("OUTPUT_UNAVAILABLE");
+    expect(seen.filter((name) => name === "sync" || name === "integrity-check")).toEqual(["sync", "integrity-check"]);
+  });
+
+  test("flushes once more after the check, and last", async () => {
+    await using folder = await tempFolder();
+    await wholeReplica(folder, small);
+    const seen: string[] = [];
+    {
+      using _ = handleFaultPoints((point) => {
+        if (point.kind === "file" && point.path.includes("app.db.tmp-")) seen.push(point.operation);
+      });
+      await restoreFrom(folder, { onProgress: ({ type }) => type === "integrity-check" && seen.push(type) });
+    }
+    expect(seen.slice(seen.indexOf("sync"))).toEqual(["sync", "integrity-check", "sync"]);
   });
 
   test("says NO_BACKUP for a replica without one", async () => {

@@ -81,7 +81,7 @@ complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o no-expand-en
 complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o socket -r -F -d 'The control socket of the replicator'
 complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o timeout -x -d 'How long to wait for a replicator'
 complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o json -d 'Prints the answer as JSON'
-complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o replica -x -d 'Only of this replica'
+complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o replica -x -d 'Only this replica'
 complete -c litestream -n "__fish_seen_subcommand_from snapshot" -o progress -x -a 'auto always never' -d 'A progress bar, or lines where stderr is no terminal'
 
 complete -c litestream -n "__fish_seen_subcommand_from validate" -o config -r -F -d 'The configuration file'

@@ -53,6 +53,6 @@ for (const workload of workloads) {
   results = { ...results, workloads: { ...results.workloads, [workload.name]: result } };
   if (values["no-docs"]) continue;
   // After each workload: a run takes long, and what it has found so far shall stay when it is interrupted.
-  writeResults(resultsPath, results);
+  results = writeResults(resultsPath, results);
   await writeDocs(results, workloads);
 }

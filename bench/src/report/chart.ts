@@ -146,7 +146,20 @@ function draw(option: Option, width: number, height: number): string {
   chart.setOption(option);
   const svg = chart.renderToSVGString();
   chart.dispose();
-  return `${svg}\n`;
+  return `${withOwnNames(svg)}\n`;
+}
+
+/**
+ * The library numbers classes and clip paths through all that it draws in a process: here they are numbered anew, in
+ * the order in which they appear, so that a picture changes when its figures do, and only then.
+ */
+function withOwnNames(svg: string): string {
+  const names = new Map<string, string>();
+  return svg.replaceAll(/\bzr\d+-(?:cls-|[a-z])\d+\b/g, (name) => {
+    const own = names.get(name) ?? `n${names.size}`;
+    names.set(name, own);
+    return own;
+  });
 }
 
 /** Three digits, and a k for thousands. */

@@ -27,8 +27,11 @@ export function readResults(path: string): Results | undefined {
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Results) : undefined;
 }
 
-/** Four digits are more than any run is good for. */
-export function writeResults(path: string, results: Results): void {
+/**
+ * Four digits are more than any run is good for.
+ * @returns what is kept, to be drawn: a later run has nothing else to draw it from, and shall draw the same
+ */
+export function writeResults(path: string, results: Results): Results {
   const text = JSON.stringify(
     results,
     (_key, value: unknown) => (typeof value === "number" ? Number(value.toPrecision(4)) : value),
@@ -36,4 +39,5 @@ export function writeResults(path: string, results: Results): void {
   );
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${text}\n`);
+  return JSON.parse(text) as Results;
 }

@@ -1,4 +1,4 @@
-import { spawnConnection, spawnWriter, type WriterOptions } from "@litestream/testkit";
+import { spawnConnection, spawnWriter, type TempFolder, type WriterOptions } from "@litestream/testkit";
 
 /** Runs statements on a connection of another process. @returns the rows of the last one */
 export async function sqlElsewhere(path: string, ...statements: string[]): Promise<Record<string, unknown>[]> {
@@ -8,12 +8,21 @@ export async function sqlElsewhere(path: string, ...statements: string[]): Promi
   return rows;
 }
 
+export interface MadeDatabase {
+  readonly pageSize?: number;
+  readonly transactions?: number;
+}
+
 /** Makes a WAL database by a workload, in another process, whose WAL is left as it is. */
-export async function makeDatabase(
-  path: string,
-  options: { readonly pageSize?: number; readonly transactions?: number } = {},
-): Promise<void> {
+export async function makeDatabase(path: string, options: MadeDatabase = {}): Promise<void> {
   await writeElsewhere({ path, ...options, transactions: options.transactions ?? 10 });
+}
+
+/** Makes `app.db` in the folder. @returns its path */
+export async function databaseIn(folder: TempFolder, options?: MadeDatabase): Promise<string> {
+  const path = folder.join("app.db");
+  await makeDatabase(path, options);
+  return path;
 }
 
 /** Commits the next transaction of the workload from another process, which checkpoints nothing. */

@@ -12,7 +12,7 @@ import {
   restore,
 } from "../src/index.ts";
 import { failureOf } from "./bytes.ts";
-import { commitElsewhere, makeDatabase, sqlElsewhere, transactionsElsewhere } from "./child.ts";
+import { commitElsewhere, databaseIn, makeDatabase, sqlElsewhere, transactionsElsewhere } from "./child.ts";
 
 // Each has processes of its own, and a busy machine takes its time.
 setDefaultTimeout(60_000);
@@ -123,8 +123,7 @@ describe("Litestream", () => {
 
   test("`waitFor` resolves once every replica holds the position, and refuses one of another run", async () => {
     await using folder = await tempFolder();
-    const path = folder.join("app.db");
-    await makeDatabase(path);
+    const path = await databaseIn(folder);
     const { litestream } = litestreamIn(folder);
     await using _running = litestream;
     await litestream.start();
@@ -198,8 +197,7 @@ describe("Litestream", () => {
 
   test("waits for a database that its application holds exclusively, then replicates it", async () => {
     await using folder = await tempFolder();
-    const path = folder.join("app.db");
-    await makeDatabase(path);
+    const path = await databaseIn(folder);
     const application = new Database(path);
     application.run("PRAGMA locking_mode = EXCLUSIVE");
     application.run("INSERT INTO item VALUES (1, 'key', x'00')");
@@ -228,8 +226,7 @@ describe("Litestream", () => {
 
   test("begins a generation when another database takes the place of the one it replicates", async () => {
     await using folder = await tempFolder();
-    const path = folder.join("app.db");
-    await makeDatabase(path);
+    const path = await databaseIn(folder);
     const { litestream, events } = litestreamIn(folder, { monitorIntervalMs: 20 });
     await using _running = litestream;
     await litestream.start();
@@ -246,8 +243,7 @@ describe("Litestream", () => {
 
   test("keeps capturing while a replica fails, and catches up when it can", async () => {
     await using folder = await tempFolder();
-    const path = folder.join("app.db");
-    await makeDatabase(path);
+    const path = await databaseIn(folder);
     const { litestream, events } = litestreamIn(folder, { monitorIntervalMs: 20 });
     await using _running = litestream;
     await litestream.start();
@@ -321,8 +317,7 @@ describe("a process that ends without stopping Litestream", () => {
   for (const ending of ["process.exit(3)", "throw new Error('crash')", "process.kill(process.pid, 'SIGKILL')"]) {
     test(`leaves the WAL to its users: ${ending}`, async () => {
       await using folder = await tempFolder();
-      const path = folder.join("app.db");
-      await makeDatabase(path);
+      const path = await databaseIn(folder);
       mkdirSync(folder.join("replica"));
       const size = statSync(`${path}-wal`).size;
       const program = `

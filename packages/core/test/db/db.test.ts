@@ -11,33 +11,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { Database } from "bun:sqlite";
-import { spawnConnection, spawnWriter, tempFolder, type TempFolder } from "@litestream/testkit";
-import { Db, type DbOptions } from "../../src/db/db.ts";
+import { spawnConnection, spawnWriter, tempFolder } from "@litestream/testkit";
+import type { Db } from "../../src/db/db.ts";
 import type { LitestreamEventBody } from "../../src/events.ts";
 import { formatWalIndex } from "../../src/position.ts";
-import { commitElsewhere, makeDatabase, sqlElsewhere, transactionsElsewhere } from "../child.ts";
-
-/** Checkpoints only where a test asks for them. */
-const never: DbOptions["checkpoint"] = {
-  minPageCount: 1e9,
-  maxPageCount: 0,
-  intervalMs: 0,
-  retryMs: 1000,
-  forcedRetryMs: 10_000,
-};
-const always: DbOptions["checkpoint"] = { ...never, minPageCount: 1 };
-
-interface OpenedDb extends Disposable {
-  readonly db: Db;
-  readonly events: LitestreamEventBody[];
-}
-
-function openDb(path: string, checkpoint: DbOptions["checkpoint"] = never): OpenedDb {
-  const events: LitestreamEventBody[] = [];
-  const db = new Db({ path, checkpoint, busyTimeoutMs: 1000 }, (event) => events.push(event));
-  db.open();
-  return { db, events, [Symbol.dispose]: () => db.close() };
-}
+import { commitElsewhere, databaseIn, makeDatabase, sqlElsewhere, transactionsElsewhere } from "../child.ts";
+import { always, openDb, type OpenedDb } from "./opened-db.ts";
 
 function generationReasons(events: readonly LitestreamEventBody[]): string[] {
   return events.flatMap((event) => (event.type === "generation" ? [event.reason] : []));
@@ -53,12 +32,6 @@ function expectShadowIsWal(db: Db, path: string): void {
   const wal = readFileSync(`${path}-wal`);
   expect(shadow.byteLength).toBe(position.offset);
   expect(shadow.equals(wal.subarray(0, position.offset))).toBe(true);
-}
-
-async function databaseIn(folder: TempFolder, options?: { pageSize?: number }): Promise<string> {
-  const path = folder.join("app.db");
-  await makeDatabase(path, options);
-  return path;
 }
 
 describe("Db.open", () => {

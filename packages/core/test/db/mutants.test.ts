@@ -3,23 +3,18 @@ import { expect, test } from "bun:test";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { tempFolder } from "@litestream/testkit";
 import { skipWhen } from "@litestream/testkit/skip";
-import { Db } from "../../src/db/db.ts";
 import { handleFaultPoints } from "../../src/fault-point.ts";
 import { FileReplica } from "../../src/replica/file-replica.ts";
-import { commitElsewhere, makeDatabase, sqlElsewhere } from "../child.ts";
+import { commitElsewhere, databaseIn, sqlElsewhere } from "../child.ts";
+import { always, openDb } from "./opened-db.ts";
 
 const testOnLinux = skipWhen(process.platform !== "linux", "only Linux lists the locks of a process");
 
-/** Checkpoints never. */
-const never = { minPageCount: 1e9, maxPageCount: 0, intervalMs: 0, retryMs: 0, forcedRetryMs: 0 };
-
 test("frames that are valid, and whole, and not those of the wal-index are not copied", async () => {
   await using folder = await tempFolder();
-  const path = folder.join("app.db");
-  await makeDatabase(path);
-  const db = new Db({ path, checkpoint: never, busyTimeoutMs: 1000 }, () => undefined);
-  using _ = { [Symbol.dispose]: () => db.close() };
-  db.open();
+  const path = await databaseIn(folder);
+  using opened = openDb(path);
+  const { db } = opened;
   const position = db.captured()?.position;
   const otherPath = folder.join("other-wal");
   await commitTwice(path, otherPath);
@@ -36,12 +31,10 @@ test("frames that are valid, and whole, and not those of the wal-index are not c
 
 testOnLinux("a snapshot that is read leaves our lock on the database file", async () => {
   await using folder = await tempFolder();
-  const path = folder.join("app.db");
-  await makeDatabase(path);
-  const db = new Db({ path, checkpoint: never, busyTimeoutMs: 1000 }, () => undefined);
-  using _ = { [Symbol.dispose]: () => db.close() };
+  const path = await databaseIn(folder);
   const before = sharedLocks();
-  db.open();
+  using opened = openDb(path);
+  const { db } = opened;
   expect(sharedLocks()).toBe(before + 1);
   using snapshot = db.beginSnapshot();
   for await (const _chunk of snapshot.content());
@@ -52,11 +45,9 @@ testOnLinux("a snapshot that is read leaves our lock on the database file", asyn
 
 test("a copy that failed after a part of it costs no more than that one sync", async () => {
   await using folder = await tempFolder();
-  const path = folder.join("app.db");
-  await makeDatabase(path);
-  const db = new Db({ path, checkpoint: never, busyTimeoutMs: 1000 }, () => undefined);
-  using _ = { [Symbol.dispose]: () => db.close() };
-  db.open();
+  const path = await databaseIn(folder);
+  using opened = openDb(path);
+  const { db } = opened;
   // More than is read at once.
   await sqlElsewhere(path, "CREATE TABLE large AS SELECT zeroblob(3000000) AS data");
   let reads = 0;
@@ -75,16 +66,14 @@ test("a copy that failed after a part of it costs no more than that one sync", a
 
 test("a shadow WAL is durable before the next one exists", async () => {
   await using folder = await tempFolder();
-  const path = folder.join("app.db");
-  await makeDatabase(path);
-  const db = new Db({ path, checkpoint: { ...never, minPageCount: 1 }, busyTimeoutMs: 1000 }, () => undefined);
-  using _ = { [Symbol.dispose]: () => db.close() };
+  const path = await databaseIn(folder);
   const points: string[] = [];
   using _faults = handleFaultPoints((point) => {
     const name = point.kind === "file" ? /\/wal\/(\w+)\.wal$/.exec(point.path)?.[1] : undefined;
     if (point.kind === "file" && name !== undefined) points.push(`${point.operation} ${name}`);
   });
-  db.open();
+  using opened = openDb(path, { ...always, retryMs: 0 });
+  const { db } = opened;
   db.sync();
   for (let index = 1; index <= 3; index++) {
     // The checkpoint of the one before has moved everything, so that this commit restarts the WAL.
@@ -99,11 +88,10 @@ test("a shadow WAL is durable before the next one exists", async () => {
 
 test("a torn tail of the replica's WAL goes, though less is added than it had", async () => {
   await using folder = await tempFolder();
-  const [path, replicaPath] = [folder.join("app.db"), folder.join("replica")];
-  await makeDatabase(path);
-  const db = new Db({ path, checkpoint: never, busyTimeoutMs: 1000 }, () => undefined);
-  using _ = { [Symbol.dispose]: () => db.close() };
-  db.open();
+  const path = await databaseIn(folder);
+  const replicaPath = folder.join("replica");
+  using opened = openDb(path);
+  const { db } = opened;
   const newReplica = (): FileReplica =>
     new FileReplica(db, { path: replicaPath, monitorEnabled: false }, () => undefined);
   const { generation } = await newReplica().sync();

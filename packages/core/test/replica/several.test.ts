@@ -6,7 +6,7 @@ import type { LitestreamEvent } from "../../src/events.ts";
 import { Litestream } from "../../src/litestream.ts";
 import { openReplica } from "../../src/open-replica.ts";
 import { restore } from "../../src/restore/restore.ts";
-import { makeDatabase } from "../child.ts";
+import { databaseIn } from "../child.ts";
 
 /** Waits for an event of the kind, from now on. */
 function nextEvent(litestream: Litestream, isIt: (event: LitestreamEvent) => boolean): Promise<LitestreamEvent> {
@@ -21,8 +21,7 @@ function nextEvent(litestream: Litestream, isIt: (event: LitestreamEvent) => boo
 
 test("a replica that is away delays none of the others, keeps no more WAL than its bound, and catches up", async () => {
   await using folder = await tempFolder();
-  const path = folder.join("app.db");
-  await makeDatabase(path);
+  const path = await databaseIn(folder);
   const away = folder.join("away");
   const events: LitestreamEvent[] = [];
   await using litestream = new Litestream({
@@ -79,8 +78,7 @@ test("a replica that is away delays none of the others, keeps no more WAL than i
 
 test("a replica that fails keeps the others from nothing when replication ends", async () => {
   await using folder = await tempFolder();
-  const path = folder.join("app.db");
-  await makeDatabase(path);
+  const path = await databaseIn(folder);
   for (const name of ["a", "b"]) mkdirSync(folder.join(name));
   const replicas = [
     { name: "a", path: folder.join("a") },

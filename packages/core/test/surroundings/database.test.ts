@@ -2,9 +2,9 @@
 import { describe, expect, setDefaultTimeout, setSystemTime, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { spawnConnection, tempFolder } from "@litestream/testkit";
-import { commitElsewhere, makeDatabase, sqlElsewhere } from "../child.ts";
+import { commitElsewhere, databaseIn, makeDatabase, sqlElsewhere } from "../child.ts";
 import { failureOf } from "../bytes.ts";
-import { replicate } from "./place.ts";
+import { replicate, replicateOnce } from "./place.ts";
 
 // Each has processes of its own, and a busy machine takes its time.
 setDefaultTimeout(60_000);
@@ -12,8 +12,7 @@ setDefaultTimeout(60_000);
 describe("a database", () => {
   test("that is deleted is waited for; one that is created later is replicated, in another generation", async () => {
     await using folder = await tempFolder();
-    const path = folder.join("app.db");
-    await makeDatabase(path);
+    const path = await databaseIn(folder);
     await using place = await replicate(folder);
     await place.litestream.sync();
     for (const suffix of ["", "-wal", "-shm"]) rmSync(`${path}${suffix}`);
@@ -26,8 +25,7 @@ describe("a database", () => {
 
   test("cannot be taken out of WAL mode while it is replicated", async () => {
     await using folder = await tempFolder();
-    const path = folder.join("app.db");
-    await makeDatabase(path);
+    const path = await databaseIn(folder);
     await using place = await replicate(folder);
     await using other = await spawnConnection({ path, persistWal: true, busyTimeoutMs: 10 });
     expect(await failureOf(() => other.all("PRAGMA journal_mode = delete"))).toHaveProperty("code", "SQLITE_BUSY");
@@ -36,12 +34,8 @@ describe("a database", () => {
 
   test("that was taken out of WAL mode meanwhile is put back, with a warning, in another generation", async () => {
     await using folder = await tempFolder();
-    const path = folder.join("app.db");
-    await makeDatabase(path);
-    {
-      await using place = await replicate(folder);
-      await place.litestream.sync();
-    }
+    const path = await databaseIn(folder);
+    await replicateOnce(folder);
     await using app = await spawnConnection({ path });
     await app.all("PRAGMA journal_mode = delete");
     await app.all("CREATE TABLE added (id INTEGER PRIMARY KEY)");
@@ -54,12 +48,8 @@ describe("a database", () => {
 
   test("whose page size was changed meanwhile begins another generation", async () => {
     await using folder = await tempFolder();
-    const path = folder.join("app.db");
-    await makeDatabase(path);
-    {
-      await using place = await replicate(folder);
-      await place.litestream.sync();
-    }
+    const path = await databaseIn(folder);
+    await replicateOnce(folder);
     await using app = await spawnConnection({ path });
     for (const sql of ["journal_mode = delete", "page_size = 1024"]) await app.all(`PRAGMA ${sql}`);
     await app.all("VACUUM");
@@ -73,8 +63,7 @@ describe("a database", () => {
 
   test("that is vacuumed goes on in the same generation", async () => {
     await using folder = await tempFolder();
-    const path = folder.join("app.db");
-    await makeDatabase(path, { transactions: 50 });
+    const path = await databaseIn(folder, { transactions: 50 });
     await using place = await replicate(folder);
     await place.litestream.sync();
     await sqlElsewhere(path, "VACUUM");
@@ -86,8 +75,7 @@ describe("a database", () => {
 
   test("is captured while a write transaction is held, and what that wrote once it was committed", async () => {
     await using folder = await tempFolder();
-    const path = folder.join("app.db");
-    await makeDatabase(path);
+    const path = await databaseIn(folder);
     await commitElsewhere(path);
     await using place = await replicate(folder, { minCheckpointPageCount: 1, monitorIntervalMs: 0, busyTimeoutMs: 20 });
     await using app = await spawnConnection({ path, persistWal: true });
@@ -105,8 +93,7 @@ describe("a database", () => {
 
   test("is replicated whatever the clock says; what is known as of a time is not known as of a later one", async () => {
     await using folder = await tempFolder();
-    const path = folder.join("app.db");
-    await makeDatabase(path);
+    const path = await databaseIn(folder);
     const checkpoints = { checkpointIntervalMs: 10, monitorIntervalMs: 0 };
     await using place = await replicate(folder, checkpoints);
     await place.litestream.sync();

@@ -6,7 +6,7 @@ import { skipUnless } from "@litestream/testkit/skip";
 import { isDiskFull } from "../../src/errors.ts";
 import { FullDisks } from "../../src/host/disk-full.ts";
 import { failureOf } from "../bytes.ts";
-import { commitElsewhere, makeDatabase } from "../child.ts";
+import { commitElsewhere, databaseIn } from "../child.ts";
 import { replicate } from "./place.ts";
 
 // Each has processes of its own, and a busy machine takes its time.
@@ -22,8 +22,7 @@ function diskFullEvents(events: readonly { readonly type: string }[]): unknown[]
 testDisk("a full disk of the meta directory is told of once, and capture goes on once there is space", async () => {
   await using folder = await tempFolder();
   await using disk = await smallFileSystem({ sizeBytes });
-  const path = folder.join("app.db");
-  await makeDatabase(path);
+  const path = await databaseIn(folder);
   await using place = await replicate(folder, {
     metaPath: disk.join("meta"),
     monitorEnabled: true,
@@ -46,8 +45,7 @@ testDisk("a full disk of the meta directory is told of once, and capture goes on
 testDisk("a full disk of a replica is told of once; capture goes on, and the replica catches up", async () => {
   await using folder = await tempFolder();
   await using disk = await smallFileSystem({ sizeBytes });
-  const path = folder.join("app.db");
-  await makeDatabase(path);
+  const path = await databaseIn(folder);
   await using place = await replicate(folder, {
     replicas: [{ path: disk.join("replica") }],
     monitorEnabled: true,
@@ -76,8 +74,7 @@ testDisk(
   async () => {
     await using folder = await tempFolder();
     await using disk = await smallFileSystem({ sizeBytes: 1 << 20 });
-    const path = folder.join("app.db");
-    await makeDatabase(path);
+    const path = await databaseIn(folder);
     const replicaPath = folder.join("replica");
     await using place = await replicate(folder, { metaPath: disk.join("meta"), minCheckpointPageCount: 1 });
     const { litestream } = place;

@@ -19,8 +19,8 @@ import {
 } from "@litestream/testkit";
 import { skipUnless } from "@litestream/testkit/skip";
 import { failureOf } from "../bytes.ts";
-import { commitElsewhere, makeDatabase } from "../child.ts";
-import { replicate } from "./place.ts";
+import { commitElsewhere, databaseIn, makeDatabase } from "../child.ts";
+import { replicate, replicateOnce } from "./place.ts";
 
 // Each has processes of its own, and a busy machine takes its time.
 setDefaultTimeout(60_000);
@@ -56,12 +56,8 @@ test.each<[string, (metaPath: string) => void, string[]]>([
 ])("a meta directory that %s: the next start gives the reason of the generation it begins", async (...test) => {
   const [, damage, reasons] = test;
   await using folder = await tempFolder();
-  const path = folder.join("app.db");
-  await makeDatabase(path);
-  {
-    await using place = await replicate(folder);
-    await place.litestream.sync();
-  }
+  await databaseIn(folder);
+  await replicateOnce(folder);
   damage(folder.join(".app.db-litestream"));
   await using place = await replicate(folder);
   await place.expectSame();
@@ -70,8 +66,7 @@ test.each<[string, (metaPath: string) => void, string[]]>([
 
 testUnwritable("a meta directory that cannot be written is an error, and capture goes on when it can be", async () => {
   await using folder = await tempFolder();
-  const path = folder.join("app.db");
-  await makeDatabase(path);
+  const path = await databaseIn(folder);
   await using place = await replicate(folder, { minCheckpointPageCount: 1 });
   await place.litestream.sync();
   {
@@ -102,8 +97,7 @@ testUnwritable("a start whose meta directory cannot be made changes nothing, and
 testDisk("a meta directory on another file system does as well", async () => {
   await using folder = await tempFolder();
   await using disk = await smallFileSystem({ sizeBytes: 8 << 20 });
-  const path = folder.join("app.db");
-  await makeDatabase(path);
+  const path = await databaseIn(folder);
   {
     await using place = await replicate(folder, { metaPath: disk.join("deep", "meta") });
     await place.expectSame();

@@ -40,6 +40,12 @@ export async function replicate(folder: TempFolder, options: Partial<LitestreamO
   };
 }
 
+/** The life of a replicator that has everything in its replica, and is over. */
+export async function replicateOnce(folder: TempFolder): Promise<void> {
+  await using place = await replicate(folder);
+  await place.litestream.sync();
+}
+
 async function digestElsewhere(path: string): Promise<string> {
   const program = `
     import { rowsDigest } from "@litestream/testkit";

@@ -6,6 +6,13 @@ import type { LogFields, LogRecord } from "./record.ts";
 
 type Event<Type extends LitestreamEvent["type"]> = Extract<LitestreamEvent, { type: Type }>;
 
+/** Of the events that come with each transaction: no line is made of them for nobody. */
+export const frequentLevels = {
+  sync: "trace",
+  "replica-sync": "debug",
+  "replica-operation": "trace",
+} as const satisfies { readonly [Type in LitestreamEvent["type"]]?: LogRecord["level"] };
+
 /** A record for each event of core: what matters to an operator at `info` and above, all else below. */
 export function describeEvent(event: LitestreamEvent): LogRecord {
   const { db } = event;
@@ -53,7 +60,7 @@ export function describeEvent(event: LitestreamEvent): LogRecord {
       );
     }
     case "sync":
-      return say("trace", `copied ${event.frames} frames up to ${formatPosition(event.position)}`, {
+      return say(frequentLevels.sync, `copied ${event.frames} frames up to ${formatPosition(event.position)}`, {
         position: formatPosition(event.position),
         frames: event.frames,
         bytes: event.bytes,
@@ -69,7 +76,11 @@ export function describeEvent(event: LitestreamEvent): LogRecord {
         write_lock_ms: rounded(event.writeLockMs),
       });
     case "replica-sync":
-      return say("debug", `replica ${event.replica} has ${formatPosition(event.position)}`, replicaSyncFields(event));
+      return say(
+        frequentLevels[event.type],
+        `replica ${event.replica} has ${formatPosition(event.position)}`,
+        replicaSyncFields(event),
+      );
     case "wal-compressed":
       return say(
         "debug",
@@ -84,13 +95,17 @@ export function describeEvent(event: LitestreamEvent): LogRecord {
       );
     case "replica-operation": {
       const failed = event.error === undefined ? "" : ` failed: ${describeError(event.error)}`;
-      return say("trace", `${event.operation} of replica ${event.replica}, ${formatBytes(event.bytes)}${failed}`, {
-        replica: event.replica,
-        type: event.replicaType,
-        operation: event.operation,
-        bytes: event.bytes,
-        duration_ms: rounded(event.durationMs),
-      });
+      return say(
+        frequentLevels[event.type],
+        `${event.operation} of replica ${event.replica}, ${formatBytes(event.bytes)}${failed}`,
+        {
+          replica: event.replica,
+          type: event.replicaType,
+          operation: event.operation,
+          bytes: event.bytes,
+          duration_ms: rounded(event.durationMs),
+        },
+      );
     }
     case "retention":
       return describeRetention(event);

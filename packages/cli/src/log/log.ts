@@ -1,5 +1,5 @@
 import type { LitestreamEvent } from "@litestream/core";
-import { describeEvent, describeUpToDate } from "./describe-event.ts";
+import { describeEvent, describeUpToDate, frequentLevels } from "./describe-event.ts";
 import { type FormatRecord, formatterOf } from "./format.ts";
 import { type LogFields, type LogLevel, logLevels, type LogRecord, type LogType } from "./record.ts";
 import { RepetitionLimit } from "./repetition-limit.ts";
@@ -71,6 +71,7 @@ export class Log {
       this.#record(describeUpToDate(event));
       return;
     }
+    if (isFrequent(event) && !this.#levels.has(frequentLevels[event.type])) return;
     const record = describeEvent(event);
     if (record.level === "warn" || record.level === "error") this.#limited(record);
     else this.#record(record);
@@ -97,6 +98,10 @@ export class Log {
     this.#preface = [];
     for (const each of records) this.#write(this.#format(each, this.#now()));
   }
+}
+
+function isFrequent(event: LitestreamEvent): event is Extract<LitestreamEvent, { type: keyof typeof frequentLevels }> {
+  return event.type in frequentLevels;
 }
 
 function levelsFrom(least: LogLevel): ReadonlySet<LogLevel> {

@@ -45,6 +45,27 @@ describe("Log", () => {
     expect(recorder.take()).toEqual(["one", "two", "three", "four"]);
   });
 
+  test("makes no line that nobody reads of what comes with each transaction", () => {
+    const recorder = new Recorder();
+    recorder.observe(replicaSync("file", 0));
+    recorder.take();
+    const unread: LitestreamEvent = {
+      db,
+      type: "replica-sync",
+      replica: "file",
+      bytes: 4120,
+      asOfMs: 0,
+      durationMs: 1,
+      get position(): never {
+        throw new Error("it was described");
+      },
+    };
+    recorder.log.observe(unread);
+    expect(recorder.take()).toEqual([]);
+    recorder.log.configure({ level: "debug", type: "text" });
+    expect(() => recorder.log.observe(unread)).toThrow("it was described");
+  });
+
   test("keeps a line one line, whatever a path holds", () => {
     const recorder = new Recorder();
     recorder.log.info("a\nb\u001b[31mc");

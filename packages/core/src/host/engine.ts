@@ -13,8 +13,12 @@ import { FullDisks } from "./disk-full.ts";
 import { type EngineReplica, newReplica } from "./new-replica.ts";
 import { Progress } from "./progress.ts";
 
-/** Least time between two captures: commits that come closer together share one. */
+/** Least time from one capture to the next: commits that come closer together share one. */
 const coalesceMs = 10;
+/** Least time between two captures that take longer than that. */
+const restMs = 1;
+/** What is left of a pause and not worth a timer, which is no more exact. */
+const slackMs = 0.5;
 
 /** Least time between two while they fail: a full disk is not asked for each commit. */
 const failureRestMs = 1000;
@@ -38,7 +42,7 @@ export class Engine implements DatabaseEngine {
   #syncCount = 0;
   /** The last look at the WAL failed. */
   #captureFails = false;
-  #capturedAtMs = 0;
+  #notBeforeMs = 0;
   #pending: ReturnType<typeof setTimeout> | undefined;
   #capturing: Promise<void> = Promise.resolve();
   #startingReplicas: Promise<void> | undefined;
@@ -249,24 +253,37 @@ export class Engine implements DatabaseEngine {
     this.#areReplicasStarted = true;
   }
 
-  /** Captures now, or, if that was a moment ago, soon. */
+  /** Captures in a moment: an event comes before what is written is published. */
   #onChange(): void {
     if (this.#pending !== undefined || this.#stopping !== undefined) return;
-    const restMs = this.#captureFails ? failureRestMs : coalesceMs;
-    const waitMs = Math.max(0, this.#capturedAtMs + restMs - performance.now());
-    this.#pending = setTimeout(() => {
-      this.#pending = undefined;
-      // One at a time: while the database is opened anew, nothing else may look at it.
-      this.#capturing = this.#capturing.then(() => this.#captureChange());
-    }, waitMs);
+    this.#pending = setTimeout(
+      () => {
+        this.#pending = undefined;
+        this.#captureNow();
+      },
+      Math.max(0, this.#notBeforeMs - performance.now()),
+    );
+  }
+
+  #captureNow(): void {
+    this.#notBeforeMs = performance.now() + coalesceMs;
+    // One at a time: while the database is opened anew, nothing else may look at it.
+    this.#capturing = this.#capturing.then(() => this.#captureChange());
   }
 
   /** Nothing is done, and nothing is allocated, for a database in which nothing happened. */
   #onPoll(): boolean {
     const isNew = this.#db.needsSync();
-    if (isNew || this.#captureFails || !this.#areReplicasStarted) this.#onChange();
+    if (isNew || this.#captureFails || !this.#areReplicasStarted) this.#onNews();
     // What cannot be captured is tried again with the next event or poll.
     return isNew && !this.#captureFails && this.#db.isOpen;
+  }
+
+  /** Captures now, or, if that was a moment ago, soon. A timer would be one more wake-up for each commit. */
+  #onNews(): void {
+    const isFree = this.#pending === undefined && this.#stopping === undefined;
+    if (isFree && this.#notBeforeMs - performance.now() < slackMs) this.#captureNow();
+    else this.#onChange();
   }
 
   #capture(): void {
@@ -300,7 +317,8 @@ export class Engine implements DatabaseEngine {
       this.#captureFails = true;
       this.#tellFailure("sync", error);
     } finally {
-      this.#capturedAtMs = performance.now();
+      const pauseMs = this.#captureFails ? failureRestMs : restMs;
+      this.#notBeforeMs = Math.max(this.#notBeforeMs, performance.now() + pauseMs);
     }
   }
 

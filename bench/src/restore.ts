@@ -50,6 +50,7 @@ interface Candidate {
 
 interface Measured {
   readonly durationMs: number[];
+  readonly cpuMs: number[];
   readonly peakBytes: number[];
   sizeBytes: number;
 }
@@ -84,6 +85,7 @@ async function measure(candidate: Candidate, replica: ReplicaToRestore, into: Me
     }
   }
   into.durationMs.push(outcome.durationMs);
+  into.cpuMs.push(outcome.cpuMs ?? Number.NaN);
   into.peakBytes.push(outcome.peakMemoryBytes ?? Number.NaN);
   rmSync(path);
 }
@@ -104,7 +106,7 @@ for (const layout of layouts.filter(({ name }) => values.layouts.split(",").incl
   }
   const replica = await makeReplica(join(folder, layout.name), megabytes * 1e6, writer);
   for (const candidate of await candidatesFor(layout, replica)) {
-    turns.push({ candidate, replica, layout, measured: { durationMs: [], peakBytes: [], sizeBytes: 0 } });
+    turns.push({ candidate, replica, layout, measured: { durationMs: [], cpuMs: [], peakBytes: [], sizeBytes: 0 } });
   }
 }
 const startMs: number[] = [];
@@ -128,6 +130,7 @@ for (const { candidate, replica, measured, layout } of turns) {
       candidate.name,
       `${(ms / 1000).toFixed(3)} s`,
       `${(fastest / 1000).toFixed(3)} s`,
+      `${(median(measured.cpuMs) / 1000).toFixed(3)} s`,
       `${(measured.sizeBytes / 1000 / ms).toFixed(0)} MB/s`,
       `${(Math.max(...measured.peakBytes) / 1e6).toFixed(0)} MB`,
     ].join(" | ")} |`,
@@ -135,6 +138,6 @@ for (const { candidate, replica, measured, layout } of turns) {
 }
 const sizes = turns.map(({ measured }) => `${(measured.sizeBytes / 1e6).toFixed(0)} MB`);
 console.log(`\nA database of ${[...new Set(sizes)].join(", ")}; ${rounds} rounds\n`);
-console.log("| replica | restored with | median | fastest | speed | peak memory |");
-console.log(`| --- | --- | ---: | ---: | ---: | ---: |\n${rows.join("\n")}`);
+console.log("| replica | restored with | median | fastest | CPU | speed | peak memory |");
+console.log(`| --- | --- | ---: | ---: | ---: | ---: | ---: |\n${rows.join("\n")}`);
 console.log(`\nOf which our process's start and exit take ${median(startMs).toFixed(0)} ms (the command \`version\`).`);

@@ -3,9 +3,10 @@
  * measured share the machine. Each is a process of its own: an upload is measured from its start until a restore would
  * find everything, a restore from start to exit.
  *
- *     bun bench/src/s3.ts [--megabytes 1000] [--rounds 3] [--quick]
+ *     bun bench/src/s3.ts [--megabytes 1000] [--rounds 3] [--restores] [--quick]
  *
- * `--quick` takes 60 MB and 1 round.
+ * `--restores` measures restores alone, of one replica that ours has written, by all who read it: then the server has
+ * nothing left to write. `--quick` takes 60 MB and 1 round.
  */
 import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -21,6 +22,7 @@ const { values } = parseArgs({
   options: {
     megabytes: { type: "string" },
     rounds: { type: "string" },
+    restores: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
   },
 });
@@ -44,6 +46,7 @@ interface Measured {
   readonly uploadMs: number[];
   readonly uploadPeakBytes: number[];
   readonly restoreMs: number[];
+  readonly restoreCpuMs: number[];
   readonly restorePeakBytes: number[];
 }
 
@@ -118,6 +121,7 @@ async function measureRestore(
   if (into.restoreMs.length === 0 && integrityCheck(outputPath) !== "ok")
     throw new Error(`${name} gave a damaged file`);
   into.restoreMs.push(outcome.durationMs);
+  into.restoreCpuMs.push(outcome.cpuMs ?? Number.NaN);
   into.restorePeakBytes.push(outcome.peakMemoryBytes ?? Number.NaN);
   for (const suffix of ["", "-wal", "-shm", ".tmp-wal"]) rmSync(`${outputPath}${suffix}`, { force: true });
 }
@@ -133,34 +137,72 @@ const dbPath = folder.join("app.db");
 await generateDatabase(dbPath, { sizeBytes: megabytes * 1e6, seed: 1, compressible: 0.6 });
 const { size: dbSizeBytes } = statSync(dbPath);
 const turns = (await candidates()).map((candidate) => {
-  const measured: Measured = { uploadMs: [], uploadPeakBytes: [], restoreMs: [], restorePeakBytes: [] };
+  const measured: Measured = {
+    uploadMs: [],
+    uploadPeakBytes: [],
+    restoreMs: [],
+    restoreCpuMs: [],
+    restorePeakBytes: [],
+  };
   return { candidate, measured };
 });
-for (let round = 0; round < rounds; round++) {
-  for (const { candidate, measured } of turns) {
-    // A server of its own for each: what one wrote is not written back while the next one is measured.
-    await using server = await startObjectServer("minio", binary);
-    const configPath = await writeConfig(folder, server, "app");
-    await measureUpload(candidate, server, "app", configPath, measured);
-    await measureRestore(candidate, folder, configPath, measured);
-    for (const name of [".app.db-litestream", "app.db-wal", "app.db-shm"]) {
-      rmSync(join(folder.path, name), { recursive: true, force: true });
-    }
-    console.error(`round ${round + 1}: ${candidate.name}: ${JSON.stringify(measured)}`);
+
+type Turn = (typeof turns)[number];
+
+/** What a replicator leaves beside the database. */
+function forgetReplication(): void {
+  for (const name of [".app.db-litestream", "app.db-wal", "app.db-shm"]) {
+    rmSync(join(folder.path, name), { recursive: true, force: true });
   }
 }
+
+async function measureBoth(minio: string): Promise<readonly Turn[]> {
+  for (let round = 0; round < rounds; round++) {
+    for (const { candidate, measured } of turns) {
+      // A server of its own for each: what one wrote is not written back while the next one is measured.
+      await using server = await startObjectServer("minio", minio);
+      const configPath = await writeConfig(folder, server, "app");
+      await measureUpload(candidate, server, "app", configPath, measured);
+      await measureRestore(candidate, folder, configPath, measured);
+      forgetReplication();
+      console.error(`round ${round + 1}: ${candidate.name}: ${JSON.stringify(measured)}`);
+    }
+  }
+  return turns;
+}
+
+async function measureRestores(minio: string): Promise<readonly Turn[]> {
+  const readers = turns.filter(({ candidate }) => candidate.name !== "v0.5.16");
+  await using server = await startObjectServer("minio", minio);
+  const configPath = await writeConfig(folder, server, "app");
+  const [writer] = readers;
+  if (writer !== undefined) await measureUpload(writer.candidate, server, "app", configPath, writer.measured);
+  forgetReplication();
+  for (let round = 0; round < rounds; round++) {
+    for (const { candidate, measured } of readers) await measureRestore(candidate, folder, configPath, measured);
+  }
+  return readers;
+}
+
+const measuredTurns = values.restores ? await measureRestores(binary) : await measureBoth(binary);
 
 const cell = (ms: readonly number[], peak: readonly number[]): string[] => [
   `${(median(ms) / 1000).toFixed(1)} s`,
   `${(dbSizeBytes / 1000 / median(ms)).toFixed(0)} MB/s`,
   `${(Math.max(...peak) / 1e6).toFixed(0)} MB`,
 ];
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 console.log(`\nA database of ${(dbSizeBytes / 1e6).toFixed(0)} MB, ${rounds} rounds, medians\n`);
 console.log(
-  "| | upload | | peak memory | restore | | peak memory |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+  values.restores
+    ? "| | restore | fastest | CPU | peak memory |\n| --- | ---: | ---: | ---: | ---: |"
+    : "| | upload | | peak memory | restore | | peak memory |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
 );
-for (const { candidate, measured } of turns) {
-  const { uploadMs, uploadPeakBytes, restoreMs, restorePeakBytes } = measured;
-  const cells = [...cell(uploadMs, uploadPeakBytes), ...cell(restoreMs, restorePeakBytes)];
+for (const { candidate, measured } of measuredTurns) {
+  const { uploadMs, uploadPeakBytes, restoreMs, restoreCpuMs, restorePeakBytes } = measured;
+  const peakMB = `${(Math.max(...restorePeakBytes) / 1e6).toFixed(0)} MB`;
+  const cells = values.restores
+    ? [seconds(median(restoreMs)), seconds(Math.min(...restoreMs)), seconds(median(restoreCpuMs)), peakMB]
+    : [...cell(uploadMs, uploadPeakBytes), ...cell(restoreMs, restorePeakBytes)];
   console.log(`| ${[candidate.name, ...cells].join(" | ")} |`);
 }

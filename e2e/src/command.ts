@@ -30,6 +30,8 @@ export interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
   readonly durationMs: number;
+  /** Of all its threads, in the system too. Undefined where it was not measured. */
+  readonly cpuMs: number | undefined;
   /** Undefined where there is no /proc. */
   readonly peakMemoryBytes: number | undefined;
 }
@@ -45,7 +47,10 @@ export async function run(program: readonly string[]): Promise<Outcome> {
   });
   using peak = new PeakMemory(child.pid);
   const [stdout, stderr, exitCode] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  return { exitCode, stdout, stderr, durationMs: performance.now() - startedAtMs, peakMemoryBytes: peak.bytes };
+  const durationMs = performance.now() - startedAtMs;
+  const usage = child.resourceUsage();
+  const cpuMs = usage === undefined ? undefined : Number(usage.cpuTime.total) / 1000;
+  return { exitCode, stdout, stderr, durationMs, cpuMs, peakMemoryBytes: peak.bytes };
 }
 
 /** `litestream restore -o OUTPUT REPLICA`, with the command of this checkout. */

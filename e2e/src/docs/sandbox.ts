@@ -16,6 +16,8 @@ const transactions = 30;
 const readyMsMax = 100_000;
 /** Folders at the root of a machine that the pages name. */
 const absolute = /(?<![\w.-])\/(data|backups|mnt|srv|etc|var|run|tmp|usr)(?![\w-])/g;
+/** Of commands that are run for what they say. */
+const unmeasured = { cpuMs: undefined, peakMemoryBytes: undefined };
 const inCheckout = ["contrib", "docs", "examples", "package.json", "packages", "scripts"];
 
 export class Sandbox implements AsyncDisposable {
@@ -166,7 +168,7 @@ export class Sandbox implements AsyncDisposable {
     if (child.exitCode !== null) await reading;
     else reading.catch(() => undefined);
     const durationMs = performance.now() - begunMs;
-    return { exitCode: child.exitCode ?? 0, stdout: "", stderr, durationMs, peakMemoryBytes: undefined };
+    return { exitCode: child.exitCode ?? 0, stdout: "", stderr, durationMs, ...unmeasured };
   }
 
   async #shell(command: string): Promise<Outcome> {
@@ -177,7 +179,7 @@ export class Sandbox implements AsyncDisposable {
       stdio: ["ignore", "pipe", "pipe"],
     });
     const [stdout, stderr, exitCode] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-    return { exitCode, stdout, stderr, durationMs: performance.now() - begunMs, peakMemoryBytes: undefined };
+    return { exitCode, stdout, stderr, durationMs: performance.now() - begunMs, ...unmeasured };
   }
 
   #environment(): Record<string, string | undefined> {

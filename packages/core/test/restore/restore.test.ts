@@ -382,6 +382,18 @@ describe("restore", () => {
     expect(seen.filter((name) => name === "sync" || name === "integrity-check")).toEqual(["sync", "integrity-check"]);
   });
 
+  test("is an error, and leaves nothing, where SQLite finds damage in what every checksum vouches for", async () => {
+    await using folder = await tempFolder();
+    const damaged = Buffer.from(lastFile);
+    damaged.fill(0xff, small.pageSize, small.pageSize + 8);
+    await put(folder, snapshotKey(generation, walIndex(0), true), damaged);
+    const error = await restoreFailure(folder);
+    expect(error.code).toBe("BACKUP_DAMAGED");
+    expect(error.message).toContain("by SQLite's check");
+    await restoreFrom(folder, { integrityCheck: "none" });
+    expect(outputOf(folder).equals(damaged)).toBe(true);
+  });
+
   test("flushes once more after the check, and last", async () => {
     await using folder = await tempFolder();
     await wholeReplica(folder, small);

@@ -3,8 +3,8 @@
  *
  * POSIX locks belong to the process: closing *any* descriptor of a file drops all locks the process holds on it,
  * SQLite's too (https://www.sqlite.org/howtocorrupt.html, section 2.2). So each file is opened once, shared by
- * everyone who needs it, and closed only when nobody in this process has it open any more; the caller closes its
- * connections first. The -wal file carries no locks: whoever likes may open and close that one.
+ * everyone who needs it, and stays open for as long as it exists: an application that has the engine in its own process
+ * may have connections that outlive ours. The -wal file carries no locks: whoever likes may open and close that one.
  */
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, statSync, writeSync } from "node:fs";
 import { errorMessage, LitestreamError, systemErrorCode } from "../errors.ts";
@@ -47,6 +47,7 @@ interface SharedDescriptor {
   users: number;
 }
 
+/** Also those that nobody uses at the moment, until their file is removed. */
 const sharedDescriptors = new Map<string, SharedDescriptor>();
 
 /** A use of the process's one descriptor of a file. */
@@ -56,15 +57,8 @@ class DescriptorUse {
   #released = false;
 
   constructor(path: string, access: Access = "r") {
-    let shared = sharedDescriptors.get(keyOf(statSync(path, { bigint: true })));
-    if (shared === undefined) {
-      const fd = openSync(path, access);
-      const { dev, ino } = fstatSync(fd, { bigint: true });
-      // The file was replaced between the two calls by one that is open already: that descriptor must not be closed.
-      shared = sharedDescriptors.get(keyOf({ dev, ino })) ?? { fd, access, identity: { dev, ino }, users: 0 };
-    }
-    // A second descriptor could not be closed while the first is in use.
-    if (shared.access !== access) throw otherUse(path);
+    closeRemovedFiles();
+    const shared = openShared(path, access);
     shared.users += 1;
     sharedDescriptors.set(keyOf(shared.identity), shared);
     this.#shared = shared;
@@ -85,17 +79,39 @@ class DescriptorUse {
     if (this.#released) return;
     this.#released = true;
     this.#shared.users -= 1;
-    if (this.#shared.users > 0) return;
-    sharedDescriptors.delete(keyOf(this.#shared.identity));
-    closeSync(this.fd);
+    if (this.#shared.users === 0) closeRemovedFile(this.#shared);
   }
 }
 
-function otherUse(path: string): LitestreamError {
-  return new LitestreamError("DATABASE_IN_USE", `${path} is used by this process for something else`, {
+function openShared(path: string, access: Access): SharedDescriptor {
+  const known = findShared(statSync(path, { bigint: true }), access, path);
+  if (known !== undefined) return known;
+  const fd = openSync(path, access);
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  // The file was replaced between the two calls by one that is open already: that descriptor must not be closed.
+  return findShared({ dev, ino }, access, path) ?? { fd, access, identity: { dev, ino }, users: 0 };
+}
+
+/** One that was open for another use before stays open, unused and unknown, to the end of the process. */
+function findShared(identity: FileIdentity, access: Access, path: string): SharedDescriptor | undefined {
+  const known = sharedDescriptors.get(keyOf(identity));
+  if (known === undefined || known.access === access) return known;
+  if (known.users === 0) return undefined;
+  throw new LitestreamError("DATABASE_IN_USE", `${path} is used by this process for something else`, {
     path,
     hint: "A database is either replicated or followed by a process.",
   });
+}
+
+/** Nobody can open a removed file any more, and so nobody new locks it; its room on the disk is given back. */
+function closeRemovedFile({ fd, users, identity }: SharedDescriptor): void {
+  if (users > 0 || fstatSync(fd).nlink > 0) return;
+  sharedDescriptors.delete(keyOf(identity));
+  closeSync(fd);
+}
+
+function closeRemovedFiles(): void {
+  for (const shared of sharedDescriptors.values()) closeRemovedFile(shared);
 }
 
 function keyOf({ dev, ino }: FileIdentity): string {

@@ -196,12 +196,15 @@ testWith034(
       {
         await using theirs = await stage.startTheirs();
         await writeMore(writer, 300);
+        // While nobody replicates a writer may restart the WAL, which begins a generation: that is another test.
+        process.kill(writer.pid, "SIGSTOP");
         await theirs.kill("SIGTERM");
       }
       const generation = stage.generation();
       const before = await stage.committedInReplica();
       await using ours = await stage.startOurs();
       expect(await ours.waitFor(({ type }) => type === "opened")).toMatchObject({ resumed: true });
+      process.kill(writer.pid, "SIGCONT");
       await ours.waitForReplicated();
       await writeMore(writer, 300);
       expect(await ours.kill("SIGTERM")).toMatchObject({ exitCode: 0 });

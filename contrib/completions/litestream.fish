@@ -50,7 +50,7 @@ complete -c litestream -n "__fish_seen_subcommand_from restore" -s f -d 'Follows
 complete -c litestream -n "__fish_seen_subcommand_from restore" -o follow-interval -x -d 'With -f'
 complete -c litestream -n "__fish_seen_subcommand_from restore" -o force -d 'Where something is missing or damaged'
 complete -c litestream -n "__fish_seen_subcommand_from restore" -o integrity-check -x -a 'quick full none' -d 'SQLite\'s check of the result before it appears'
-complete -c litestream -n "__fish_seen_subcommand_from restore" -o parallelism -x -d 'How many threads may be at work'
+complete -c litestream -n "__fish_seen_subcommand_from restore" -o parallelism -x -d 'How many threads may be at work, and small objects be fetched from S3 at a time'
 complete -c litestream -n "__fish_seen_subcommand_from restore" -o progress -x -a 'auto always never' -d 'A progress bar, or lines where stderr is no terminal'
 complete -c litestream -n "__fish_seen_subcommand_from restore" -o json -d 'Prints what was restored, or with -dry-run what would be, as JSON'
 complete -c litestream -n "__fish_seen_subcommand_from restore" -s v -d 'Says what is done, and what was restored also when stderr is not a terminal'

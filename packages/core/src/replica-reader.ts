@@ -36,6 +36,13 @@ export interface ReplicaReader {
   readonly ltx?: LtxFiles;
   /** Everything that is stored, whatever its name. */
   readonly objects?: () => Promise<StoreEntry[]>;
+  /**
+   * Says which objects will be read whole, in which order, so that small ones can be fetched before their turn.
+   * @param paths as listed last
+   * @param countMax objects at a time; as many as the store likes where absent
+   * @returns to end it
+   */
+  readonly readAhead?: (paths: readonly string[], countMax?: number) => Disposable;
   /** Of a replica in which a reader can say what it reads. */
   readonly leases?: ReaderLeaseStore | undefined;
   /**

@@ -70,7 +70,9 @@ const flags = {
   parallelism: {
     type: "string",
     valueHint: "NUM",
-    description: "How many threads may be at work.\nDefaults to the number of cores, at most 4.",
+    description:
+      "How many threads may be at work, and small objects be fetched from S3 at a time.\n" +
+      "Defaults to the number of cores, at most 4; and to 8.",
   },
   progress: {
     type: "string",

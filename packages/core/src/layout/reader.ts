@@ -10,6 +10,7 @@ import { agreeing, type StoredForm } from "./agreement.ts";
 import { generationKey, generationsKey, snapshotKey } from "./generations.ts";
 import type { GenerationStats, SnapshotInfo, WalInfo } from "./objects.ts";
 import { type Listing, parseEntries, type StoredWal } from "./listing.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import { readRange } from "./read-range.ts";
 import { resumedRead } from "./resumed-read.ts";
 import { segmentPrefix } from "./segments.ts";
@@ -47,6 +48,7 @@ export class StoreReplicaReader implements ReplicaReader {
   readonly ltx: LtxFiles;
   readonly leases?: ReaderLeaseStore;
   readonly #readListeners = new Set<(bytes: number) => void>();
+  #ahead: ReadAhead | undefined;
 
   constructor(store: ReadableStore, options: StoreReplicaReaderOptions) {
     this.#store = store;
@@ -141,6 +143,18 @@ export class StoreReplicaReader implements ReplicaReader {
     return () => void this.#readListeners.delete(listener);
   };
 
+  readonly readAhead = (paths: readonly string[], countMax: number = this.#store.readsAtOnce ?? 1): Disposable => {
+    const entries = this.#store.readsAtOnce === undefined ? [] : paths.flatMap((path) => this.#listed.get(path) ?? []);
+    const ahead = new ReadAhead(entries, countMax, ({ key }, ended) => this.#fetch(key, ended));
+    this.#ahead = ahead;
+    return {
+      [Symbol.dispose]: () => {
+        ahead[Symbol.dispose]();
+        if (this.#ahead === ahead) this.#ahead = undefined;
+      },
+    };
+  };
+
   #readWal(
     generation: Generation,
     index: WalIndex,
@@ -206,11 +220,24 @@ export class StoreReplicaReader implements ReplicaReader {
   }
 
   async *#read(key: string, offset: number = 0): AsyncGenerator<Uint8Array, void, undefined> {
-    const signal = this.#signal;
-    for await (const chunk of resumedRead(this.#store, key, this.#listed.get(key), offset, signal)) {
+    const fetched = offset === 0 ? await this.#ahead?.take(key) : undefined;
+    const chunks = fetched === undefined ? this.#readNow(key, offset, this.#signal) : [fetched];
+    for await (const chunk of chunks) {
       for (const listener of this.#readListeners) listener(chunk.byteLength);
       yield chunk;
     }
+  }
+
+  #readNow(key: string, offset: number, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
+    return resumedRead(this.#store, key, this.#listed.get(key), offset, signal);
+  }
+
+  async #fetch(key: string, ended: AbortSignal): Promise<Uint8Array> {
+    const signal = this.#signal === undefined ? ended : AbortSignal.any([this.#signal, ended]);
+    const chunks: Uint8Array[] = [];
+    // A store may use a chunk's memory again.
+    for await (const chunk of this.#readNow(key, 0, signal)) chunks.push(Uint8Array.from(chunk));
+    return Buffer.concat(chunks);
   }
 
   #readCompressed(key: string): AsyncIterable<Uint8Array> {

@@ -136,6 +136,7 @@ async function applyAny(
     if (result.outcome === "unknown") knowledge.warn(`SQLite could not check the restored database: ${result.why}`);
   };
   const { lost } = plan;
+  using _ahead = replica.readAhead?.(pathsInOrder(plan), parallelism);
   if (plan.layout === "ltx") {
     if (replica.ltx === undefined) throw new TypeError("a plan of LTX files comes from a replica that has them");
     const { pageSize, pageCount } = await applyLtx({
@@ -188,6 +189,13 @@ async function applyAny(
     lost,
     warnings: knowledge.warnings,
   };
+}
+
+/** As they are read, one after the other. */
+function pathsInOrder(plan: AnyPlan): string[] {
+  if (plan.layout === "ltx") return plan.ltx.files.map(({ path }) => path);
+  const inOrder = plan.walObjects.toSorted((a, b) => a.index - b.index || a.offset - b.offset);
+  return inOrder.map(({ path }) => path);
 }
 
 /** Where a compressed WAL ends, and where its commits do, is known only when it was read. */

@@ -67,6 +67,7 @@ export async function verifyReplica(options: VerifyOptions): Promise<ReplicaRepo
         of(sideFiles.filter(claimsWal)).map(({ index }) => index),
         signal,
       );
+      using _ahead = replica.readAhead?.(of(wals).map(({ path }) => path));
       generations.push(await verifier.verify());
       extra.push(...verifier.unused);
     }

@@ -31,6 +31,8 @@ export interface PutOptions {
 export interface ReadableStore {
   /** For people: a folder, or a URL without secrets. */
   readonly location: string;
+  /** How many objects are worth reading at the same time: where each costs the way there and back. One where absent. */
+  readonly readsAtOnce?: number;
   /** All objects whose key begins with `prefix`, in the order of their keys. An absent root lists nothing. */
   list(prefix: string, signal?: AbortSignal): Promise<StoreEntry[]>;
   /**

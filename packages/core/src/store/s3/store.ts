@@ -13,6 +13,8 @@ import { upload, type UploadOptions } from "./upload.ts";
 
 const concurrencyDefault = 3;
 const concurrencyMax = 16;
+/** Small objects, as Litestream reads eight WALs at the same time. */
+const readsAtOnce = 8;
 const requestTimeoutDefaultMs = 30_000;
 
 export interface S3StoreParts {
@@ -24,6 +26,7 @@ export interface S3StoreParts {
 
 export class S3Store implements Store {
   readonly location: string;
+  readonly readsAtOnce: number = readsAtOnce;
   readonly #endpoint: S3Endpoint;
   readonly #client: S3Client;
   readonly #upload: UploadOptions;

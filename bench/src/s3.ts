@@ -17,6 +17,7 @@ import { litestreamBinary } from "@litestream/e2e/litestream-binary";
 import { type ObjectServer, objectServerBinary, startObjectServer } from "@litestream/e2e/object-server";
 import { PeakMemory } from "@litestream/e2e/peak-memory";
 import { generateDatabase, integrityCheck, tempFolder, type TempFolder } from "@litestream/testkit";
+import { writeS3Config } from "./replicators/s3-config.ts";
 
 const { values } = parseArgs({
   options: {
@@ -62,24 +63,6 @@ async function candidates(): Promise<Candidate[]> {
     found.push({ name: version, command: [binary], restoreFlags: [], isLast });
   }
   return found;
-}
-
-/** Such as all releases read. */
-async function writeConfig(folder: TempFolder, server: ObjectServer, path: string): Promise<string> {
-  const { bucket, endpoint, keys } = server;
-  const replica = {
-    type: "s3",
-    bucket,
-    path,
-    endpoint,
-    region: "us-east-1",
-    "force-path-style": true,
-    "access-key-id": keys.accessKeyId,
-    "secret-access-key": keys.secretAccessKey,
-  };
-  const configPath = folder.join("litestream.yml");
-  await Bun.write(configPath, JSON.stringify({ dbs: [{ path: folder.join("app.db"), replicas: [replica] }] }));
-  return configPath;
 }
 
 /** Replicates until everything is there, and ends the process. */
@@ -161,7 +144,7 @@ async function measureBoth(minio: string): Promise<readonly Turn[]> {
     for (const { candidate, measured } of turns) {
       // A server of its own for each: what one wrote is not written back while the next one is measured.
       await using server = await startObjectServer("minio", minio);
-      const configPath = await writeConfig(folder, server, "app");
+      const configPath = await writeS3Config(folder, server.replica("app"));
       await measureUpload(candidate, server, "app", configPath, measured);
       await measureRestore(candidate, folder, configPath, measured);
       forgetReplication();
@@ -174,7 +157,7 @@ async function measureBoth(minio: string): Promise<readonly Turn[]> {
 async function measureRestores(minio: string): Promise<readonly Turn[]> {
   const readers = turns.filter(({ candidate }) => candidate.name !== "v0.5.16");
   await using server = await startObjectServer("minio", minio);
-  const configPath = await writeConfig(folder, server, "app");
+  const configPath = await writeS3Config(folder, server.replica("app"));
   const [writer] = readers;
   if (writer !== undefined) await measureUpload(writer.candidate, server, "app", configPath, writer.measured);
   forgetReplication();

@@ -72,7 +72,7 @@ const flags = {
     valueHint: "NUM",
     description:
       "How many threads may be at work, and small objects be fetched from S3 at a time.\n" +
-      "Defaults to the number of cores, at most 4; and to 8.",
+      "Defaults to the number of cores, at most 4; and to 16.",
   },
   progress: {
     type: "string",

@@ -44,7 +44,7 @@ export interface RestoreOptions extends RestorePointOptions {
   readonly integrityCheck?: "quick" | "full" | "none" | undefined;
   /**
    * How many threads may be at work, the number of cores, at most 4, where absent; and how many small objects may be
-   * fetched at a time where each is a request, 8 from S3 where absent.
+   * fetched at a time where each is a request, 16 from S3 where absent.
    */
   readonly parallelism?: number | undefined;
   readonly onProgress?: ((event: RestoreEvent) => void) | undefined;

@@ -1,6 +1,6 @@
 /**
- * Restores from a server that is far away: WAL in many small segments, each of which costs the way there and back. MinIO
- * behind a proxy that keeps each request for a while; by ours and by Litestream's releases, in turns.
+ * Restores from a server that is far away: WAL in many small segments, each of which costs the way there and back.
+ * MinIO behind a proxy that keeps each request for a while; by ours and by Litestream's releases, in turns.
  *
  *     bun bench/src/distant.ts [--delay 20] [--segments 600] [--rounds 3]
  */

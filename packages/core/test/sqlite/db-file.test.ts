@@ -24,7 +24,7 @@ function useOnce(path: string): void {
   file.close();
 }
 
-/** Descriptors of this process that lead to the database or its wal-index; removed files have a note behind the path. */
+/** Descriptors of this process that lead to the database or its wal-index, also where these were removed. */
 function descriptorsOf(path: string): number {
   const targets = readdirSync(descriptorsFolder).map((fd) => {
     try {

@@ -42,4 +42,9 @@ for (let n = 1; !isStopped; n++) {
 const report: LoadReport = { committedAtMs, latencyUs, seconds: (performance.now() - startedAtMs) / 1000 };
 console.log(JSON.stringify(report));
 // An application is not closed while it is backed up: whoever started this ends it, once its measuring is over.
-if (task.holds) await new Promise((resolve) => process.once("SIGTERM", resolve));
+if (task.holds) {
+  // Bun does not sleep while it awaits with nothing open that could wake it: it would take a whole core.
+  const opened = setInterval(() => undefined, 60_000);
+  await new Promise((resolve) => process.once("SIGTERM", resolve));
+  clearInterval(opened);
+}

@@ -1,3 +1,4 @@
+import { collectBytes } from "../bytes.ts";
 import { isLitestreamError, LitestreamError } from "../errors.ts";
 import type { Generation } from "../generation.ts";
 import { ltxHeaderSizeBytes, parseLtxHeader } from "../ltx/header.ts";
@@ -232,12 +233,9 @@ export class StoreReplicaReader implements ReplicaReader {
     return resumedRead(this.#store, key, this.#listed.get(key), offset, signal);
   }
 
-  async #fetch(key: string, ended: AbortSignal): Promise<Uint8Array> {
+  #fetch(key: string, ended: AbortSignal): Promise<Uint8Array> {
     const signal = this.#signal === undefined ? ended : AbortSignal.any([this.#signal, ended]);
-    const chunks: Uint8Array[] = [];
-    // A store may use a chunk's memory again.
-    for await (const chunk of this.#readNow(key, 0, signal)) chunks.push(Uint8Array.from(chunk));
-    return Buffer.concat(chunks);
+    return collectBytes(this.#readNow(key, 0, signal));
   }
 
   #readCompressed(key: string): AsyncIterable<Uint8Array> {

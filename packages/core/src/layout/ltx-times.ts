@@ -22,22 +22,24 @@ export function withHeaderTimes(
   return mapConcurrently(files, readsMax, async (info) => {
     if (!isWanted(info)) return info;
     const headerTime = await ltx.headerTime(info);
-    return headerTime === undefined ? info : { ...info, createdAt: timeOf(info, headerTime) };
+    if (headerTime === undefined || isTooLate(info, headerTime)) return info;
+    return { ...info, createdAt: headerTime, isDated: true };
   });
 }
 
 /** True where the store still has a file's own time, so that the times of its other objects are to be believed. */
-export function hasKeptTime({ path, createdAt, modifiedAt }: LtxInfo): boolean {
+export function hasKeptTime({ path, createdAt, modifiedAt, isDated }: LtxInfo): boolean {
+  if (!isDated) return false;
   const laterMs = modifiedAt.getTime() - createdAt.getTime();
   return isInFolder(path) ? laterMs === 0 : Math.abs(laterMs) <= uploadMsMax;
 }
 
 /**
- * In a folder the earlier one: a header with a later time than its file is damaged, and would let the file be left out
- * unread. One with an earlier time is read, and its checksum tells.
+ * In a folder a header with a later time than its file is damaged, and would let the file be left out unread: the
+ * file's time counts. One with an earlier time is read, and its checksum tells.
  */
-function timeOf({ path, modifiedAt }: LtxInfo, headerTime: Date): Date {
-  return isInFolder(path) && headerTime > modifiedAt ? modifiedAt : headerTime;
+function isTooLate({ path, modifiedAt }: LtxInfo, headerTime: Date): boolean {
+  return isInFolder(path) && headerTime > modifiedAt;
 }
 
 function isInFolder(path: string): boolean {

@@ -42,6 +42,8 @@ export interface LtxInfo extends LtxName {
   readonly createdAt: Date;
   /** When the store got it. */
   readonly modifiedAt: Date;
+  /** Whether `createdAt` is that of its header. */
+  readonly isDated: boolean;
 }
 
 export function ltxLevelKey(level: number, style: LtxLevelStyle): string {
@@ -65,7 +67,9 @@ export function parseLtxKey(key: string): LtxName | undefined {
 /** Undefined for anything that is not named as an LTX file. */
 export function ltxInfo({ key, sizeBytes, modifiedAt }: StoreEntry): LtxInfo | undefined {
   const name = parseLtxKey(key);
-  return name === undefined ? undefined : { ...name, path: key, sizeBytes, createdAt: modifiedAt, modifiedAt };
+  return name === undefined
+    ? undefined
+    : { ...name, path: key, sizeBytes, createdAt: modifiedAt, modifiedAt, isDated: false };
 }
 
 /** The state to restore: the latest where both are absent, and by the transaction where both are there. */

@@ -21,7 +21,7 @@ function file(text: string): LtxInfo {
   const name = { level: Number(level), minTxid: txid(BigInt(min)), maxTxid: txid(BigInt(max)) };
   const path = ltxKey(name, "decimal");
   const createdAt = new Date(Number(time ?? max) * 1000);
-  return { ...name, path, sizeBytes: 1000, createdAt, modifiedAt: createdAt };
+  return { ...name, path, sizeBytes: 1000, createdAt, modifiedAt: createdAt, isDated: true };
 }
 
 function files(text: string): LtxInfo[] {

@@ -8,22 +8,24 @@ import { newestLayout } from "../../src/restore/newest-layout.ts";
 const generation = parseGeneration("0123456789abcdef");
 const index = walIndex(0);
 
-function ltxFile(style: LtxLevelStyle, createdMs: number, modifiedMs: number): LtxInfo {
+function ltxFile(style: LtxLevelStyle, createdMs: number, modifiedMs: number, isDated: boolean): LtxInfo {
   const name = { level: 0, minTxid: txid(1n), maxTxid: txid(1n) };
   const [createdAt, modifiedAt] = [new Date(createdMs), new Date(modifiedMs)];
-  return { ...name, path: ltxKey(name, style), sizeBytes: 1000, createdAt, modifiedAt };
+  return { ...name, path: ltxKey(name, style), sizeBytes: 1000, createdAt, modifiedAt, isDated };
 }
 
 interface Case {
   readonly style?: LtxLevelStyle;
   readonly header: number;
   readonly stored?: number;
+  /** The header could be read; else its time is that of the store. */
+  readonly isDated?: boolean;
   readonly wal?: number;
   /** The time of a point in a side file. */
   readonly noted?: number;
 }
 
-function newest({ style = "hexadecimal", header, stored = header, wal, noted }: Case): string {
+function newest({ style = "hexadecimal", header, stored = header, isDated = true, wal, noted }: Case): string {
   const wals =
     wal === undefined
       ? []
@@ -37,7 +39,7 @@ function newest({ style = "hexadecimal", header, stored = header, wal, noted }: 
     wals,
     sideFiles: [],
     walPoints,
-    ltx: [ltxFile(style, header, stored)],
+    ltx: [ltxFile(style, header, stored, isDated)],
   });
 }
 
@@ -50,6 +52,11 @@ test.each<[string, string, Case]>([
   ["WAL, in an object store that got the LTX file when it was made", "wal", { header: 1, stored: 30_000, wal: hourMs }],
   ["unknown in a folder that was copied", "unknown", { style: "decimal", header: 1, stored: 2, wal: 3 }],
   ["unknown in an object store that was copied", "unknown", { header: 1, stored: hourMs, wal: hourMs }],
+  [
+    "unknown where the header is damaged, and the times may be those of a copy",
+    "unknown",
+    { header: 1, isDated: false, wal: 2 },
+  ],
   ["WAL where a side file says so", "wal", { header: 1, stored: hourMs, wal: hourMs, noted: 2 }],
 ])("is %s", (_, layout, times) => {
   expect(newest(times)).toBe(layout);

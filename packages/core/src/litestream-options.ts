@@ -13,7 +13,10 @@ export interface LitestreamOptions {
   readonly monitorEnabled?: boolean | undefined;
   /** A checkpoint is tried at least this often, if there is anything to move; 60000; 0 for never. */
   readonly checkpointIntervalMs?: number | undefined;
-  /** Pages in the WAL from which a checkpoint is tried; 1000. */
+  /**
+   * Pages in the WAL from which a checkpoint is tried; 1000. While it happens by itself, that is once in
+   * `monitorIntervalMs`, or at once where there are five times as many.
+   */
   readonly minCheckpointPageCount?: number | undefined;
   /** Pages in the WAL from which a checkpoint waits for readers; 10000; 0 for never. */
   readonly maxCheckpointPageCount?: number | undefined;

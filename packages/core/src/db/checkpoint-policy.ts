@@ -8,13 +8,22 @@ export interface CheckpointPolicy {
   readonly maxPageCount: number;
   /** A checkpoint is also tried so long after the last one; 0 for never. */
   readonly intervalMs: number;
-  /** Least time between two tries, while readers keep one from being complete. */
+  /** Least time between two tries while readers keep one from being complete, and between any two that are paced. */
   readonly retryMs: number;
   /** Least time between two forced ones, since writers are kept out while one waits. */
   readonly forcedRetryMs: number;
 }
 
 export type CheckpointMode = "PASSIVE" | "FORCED";
+
+/**
+ * `paced` is for who looks after each commit: `minPageCount` alone would make a fast writer's WAL be moved many times a
+ * second, page after page that the next transaction replaces, with flushes each time.
+ */
+export type CheckpointPace = "at once" | "paced";
+
+/** So many times `minPageCount` are moved whenever they are there, so that a fast writer's WAL stays small. */
+const pacedPageFactor = 5;
 
 export interface CheckpointHistory {
   /** Of the last try, complete or not; the opening of the database at first. */
@@ -29,6 +38,7 @@ export function checkpointDue(
   view: WalIndexView,
   policy: CheckpointPolicy,
   history: CheckpointHistory,
+  pace: CheckpointPace,
   nowMs: number,
 ): CheckpointMode | undefined {
   if (isBackfilled(view)) return undefined;
@@ -40,7 +50,8 @@ export function checkpointDue(
   if (!history.wasComplete && isTooSoon) return undefined;
   // Frames that were moved before do not count: while an old reader keeps the WAL from being restarted, a checkpoint
   // for each new frame would do nothing but flush.
-  if (view.mxFrame - view.nBackfill >= policy.minPageCount) return "PASSIVE";
+  const enough = pace === "paced" && isTooSoon ? pacedPageFactor * policy.minPageCount : policy.minPageCount;
+  if (view.mxFrame - view.nBackfill >= enough) return "PASSIVE";
   if (policy.intervalMs > 0 && elapsedMs > policy.intervalMs) return "PASSIVE";
   return undefined;
 }

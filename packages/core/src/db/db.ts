@@ -22,6 +22,7 @@ import {
   checkpointDue,
   type CheckpointHistory,
   type CheckpointMode,
+  type CheckpointPace,
   type CheckpointPolicy,
 } from "./checkpoint-policy.ts";
 import { afterFailure, afterStep, begin, type Goal, nextStep, nothingHeld, type Protocol } from "./protocol.ts";
@@ -117,7 +118,7 @@ export class Db implements WalSource {
     return { position: positionOf(captured), asOfMs: this.#unchangedAtMs ?? asOfMs };
   }
 
-  /** Whether `sync` has anything to do. Much cheaper than to find out by one. */
+  /** Whether a paced `sync` has anything to do. Much cheaper than to find out by one. */
   needsSync(): boolean {
     faultPoint(() => ({ kind: "step", step: "poll" }));
     const { view, isProven, covered } = this.#protocol;
@@ -125,7 +126,7 @@ export class Db implements WalSource {
     const nowMs = Date.now();
     if (!this.#open.file.isUnchangedSince(view)) return true;
     this.#unchangedAtMs = nowMs;
-    return this.#checkpointDue(view, nowMs) !== undefined;
+    return this.#checkpointDue(view, "paced", nowMs) !== undefined;
   }
 
   sizeBytes(): number {
@@ -211,12 +212,15 @@ export class Db implements WalSource {
     }
   }
 
-  /** Copies everything committed to the shadow WAL, and checkpoints when that is due. */
-  sync(): void {
+  /**
+   * Copies everything committed to the shadow WAL, and checkpoints when that is due.
+   * @param pace `paced` for one sync after another, as commits come
+   */
+  sync(pace: CheckpointPace = "at once"): void {
     this.#run({ to: "sync" });
     const { view } = this.#protocol;
     if (view !== undefined) this.#tellOfLongReader(this.#longReaders.afterLook(view, Date.now()));
-    const mode = view === undefined ? undefined : this.#checkpointDue(view, Date.now());
+    const mode = view === undefined ? undefined : this.#checkpointDue(view, pace, Date.now());
     if (view !== undefined && mode !== undefined) this.#checkpoint(mode, view.mxFrame);
   }
 
@@ -406,9 +410,9 @@ export class Db implements WalSource {
     if (failure !== undefined) throw failure.error;
   }
 
-  #checkpointDue(view: WalIndexView, nowMs: number): CheckpointMode | undefined {
+  #checkpointDue(view: WalIndexView, pace: CheckpointPace, nowMs: number): CheckpointMode | undefined {
     if (this.#readers.size > 0) return undefined;
-    return checkpointDue(view, this.#options.checkpoint, this.#checkpoints, nowMs);
+    return checkpointDue(view, this.#options.checkpoint, this.#checkpoints, pace, nowMs);
   }
 
   #checkpoint(mode: CheckpointMode, walFrames: number): void {

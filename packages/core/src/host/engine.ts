@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { throwIfAborted, untilAborted } from "../abort.ts";
+import type { CheckpointPace } from "../db/checkpoint-policy.ts";
 import { Db } from "../db/db.ts";
 import { Monitor } from "../db/monitor.ts";
 import { errorMessage, isDiskFull, isLitestreamError, LitestreamError } from "../errors.ts";
@@ -169,7 +170,7 @@ export class Engine implements DatabaseEngine {
     if (!(await this.#open())) {
       throw new LitestreamError("DATABASE_MISSING", `no database at ${this.path}`, { path: this.path });
     }
-    await this.#captureOrMakeRoom();
+    await this.#captureOrMakeRoom("at once");
     await this.#startReplicas();
     for (;;) {
       const syncs = await Promise.allSettled(this.replicas.map((replica) => replica.sync()));
@@ -286,23 +287,23 @@ export class Engine implements DatabaseEngine {
     else this.#onChange();
   }
 
-  #capture(): void {
+  #capture(pace: CheckpointPace): void {
     this.#syncCount++;
     this.#captureFails = true;
-    this.#db.sync();
+    this.#db.sync(pace);
     this.#captureFails = false;
     this.#releaseShadow();
   }
 
   /** What fills the disk of the meta directory may be captured WAL that a replica still had to get. */
-  async #captureOrMakeRoom(): Promise<void> {
+  async #captureOrMakeRoom(pace: CheckpointPace): Promise<void> {
     try {
-      this.#capture();
+      this.#capture(pace);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
       await Promise.allSettled(this.replicas.map((replica) => replica.sync()));
       this.#releaseShadow();
-      this.#capture();
+      this.#capture(pace);
     }
   }
 
@@ -310,7 +311,7 @@ export class Engine implements DatabaseEngine {
   async #captureChange(): Promise<void> {
     try {
       if (!(await this.#open()) || this.#stopping !== undefined) return;
-      await this.#captureOrMakeRoom();
+      await this.#captureOrMakeRoom("paced");
       // Capture does not wait for replicas, which may be out of reach.
       if (!this.#areReplicasStarted) this.#startReplicas().catch((error: unknown) => this.#tellFailure("start", error));
     } catch (error) {

@@ -17,11 +17,19 @@ function commandFromEnvironment(): readonly string[] | undefined {
 }
 
 /**
- * The environment of a command that shall not read a configuration file of the machine's own. Litestream 0.5 cannot use
- * S3 where AWS_CA_BUNDLE is set.
+ * The environment of a command that shall not read a configuration file of the machine's own.
+ *
+ * - Litestream 0.5 cannot use S3 where AWS_CA_BUNDLE is set.
+ * - Litestream 0.3.4 takes an LZ4 library whose assembly expects a copy to leave registers as they are. What a recent Go
+ *   copies with on processors that have fast short `rep movsb` (Intel's since 2019) does not: whole replicas are "invalid".
  */
 export function commandEnvironment(): Record<string, string | undefined> {
-  return { ...process.env, LITESTREAM_CONFIG: "/nonexistent/litestream.yml", AWS_CA_BUNDLE: undefined };
+  return {
+    ...process.env,
+    LITESTREAM_CONFIG: "/nonexistent/litestream.yml",
+    AWS_CA_BUNDLE: undefined,
+    GODEBUG: "cpu.erms=off",
+  };
 }
 
 /** How a program ran that came to its end. */

@@ -113,9 +113,9 @@ export class Sandbox implements AsyncDisposable {
     return await this.#shell(command);
   }
 
-  /** What goes on ends in order: a replicator holds everything then. */
+  /** What goes on ends the newest first: who looks at a replicator fails once that is gone. */
   async stop(): Promise<void> {
-    for (const child of this.#running.splice(0)) {
+    for (const child of this.#running.splice(0).toReversed()) {
       child.kill("SIGTERM");
       const exitCode = await child.exited;
       // What only looks ends by the signal.

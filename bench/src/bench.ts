@@ -49,6 +49,11 @@ let results: Results = {
 };
 for (const workload of workloads) {
   if (only !== undefined && !only.includes(workload.name)) continue;
+  const lack = await workload.unavailable?.();
+  if (lack !== undefined) {
+    console.error(`${workload.name} is left out: ${lack}`);
+    continue;
+  }
   const result = await runWorkload(workload, replicators, { scale, rounds, folder, say: console.log });
   results = { ...results, workloads: { ...results.workloads, [workload.name]: result } };
   if (values["no-docs"]) continue;

@@ -66,7 +66,7 @@ for (const version of ["v0.3.4", "v0.3.13"] as const) {
   if (litestream !== undefined) readers.push({ name: version, command: [litestream], flags: [], ms: [], requests: [] });
 }
 await using proxy = await startFaultProxy({ port: server.port, fault: () => ({ effect: "delay", ms: delayMs }) });
-const configPath = await writeS3Config(folder, server.replica("app", proxy.endpoint));
+const configPath = await writeS3Config(folder.path, server.replica("app", proxy.endpoint));
 for (let round = 0; round < rounds; round++) {
   for (const { name, command, flags, ms, requests } of readers) {
     const outputPath = folder.join("restored.db");

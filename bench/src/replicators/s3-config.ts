@@ -1,9 +1,10 @@
+import { join } from "node:path";
 import type { S3ReplicaOptions } from "@litestream/core";
-import type { TempFolder } from "@litestream/testkit";
+import type { ReplicaSettings } from "./running.ts";
 
-/** A configuration for `app.db` in the folder, such as all releases read. @returns its path */
-export async function writeS3Config(folder: TempFolder, options: S3ReplicaOptions): Promise<string> {
-  const replica = {
+/** Such as all releases read. */
+export function s3Replica(options: S3ReplicaOptions): ReplicaSettings {
+  return {
     type: "s3",
     bucket: options.bucket,
     path: options.path,
@@ -13,7 +14,12 @@ export async function writeS3Config(folder: TempFolder, options: S3ReplicaOption
     "access-key-id": options.accessKeyId,
     "secret-access-key": options.secretAccessKey,
   };
-  const configPath = folder.join("litestream.yml");
-  await Bun.write(configPath, JSON.stringify({ dbs: [{ path: folder.join("app.db"), replicas: [replica] }] }));
+}
+
+/** A configuration for `app.db` in the folder. @returns its path */
+export async function writeS3Config(folder: string, options: S3ReplicaOptions): Promise<string> {
+  const configPath = join(folder, "litestream.yml");
+  const database = { path: join(folder, "app.db"), replicas: [s3Replica(options)] };
+  await Bun.write(configPath, JSON.stringify({ dbs: [database] }));
   return configPath;
 }

@@ -7,6 +7,7 @@ import { byDatabases } from "./growth/by-databases.ts";
 import { byReplicas } from "./growth/by-replicas.ts";
 import { byWalLength } from "./growth/by-wal-length.ts";
 import { idle } from "./idle.ts";
+import { objectStore, objectStoreCost } from "./object-store.ts";
 import { restore } from "./restore.ts";
 import { sizeOnDisk } from "./size-on-disk.ts";
 import { startUp } from "./start-up.ts";
@@ -25,6 +26,8 @@ export const workloads: readonly Workload[] = [
   idle,
   startUp,
   sizeOnDisk,
+  objectStore,
+  objectStoreCost,
   byDatabaseSize,
   byWalLength,
   byDatabases,

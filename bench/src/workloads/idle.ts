@@ -6,8 +6,11 @@ import type { Replicator } from "../replicators/replicator.ts";
 import { untilReplicated } from "./until.ts";
 import type { Case, Measured, RunContext, Workload } from "./workload.ts";
 
-/** What happens once after the start must be over: first checkpoints, first compactions. */
-const settleMs = 6000;
+/**
+ * Databases lie idle for weeks. What happens once after the start must be over: first checkpoints, first compactions,
+ * and the compiling of what is done again and again, which comes half a minute after the start with 300 databases.
+ */
+const settleMs = 60_000;
 
 export const idle: Workload = {
   name: "idle",
@@ -23,7 +26,7 @@ export const idle: Workload = {
     { figure: "memoryMB", absolute: 80, cases: ["100 databases"] },
   ],
   hasBaseline: false,
-  roundsMax: 5,
+  roundsMax: 2,
   cases: (scale) =>
     [1, 100, 300].map((databases): Case => ({
       name: databases === 1 ? "1 database" : `${databases} databases`,

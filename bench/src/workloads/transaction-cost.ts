@@ -3,10 +3,10 @@ import { Load } from "../load/load.ts";
 import { prepareLoad, transactionOf60KB, walBytesOf60KB } from "../load/transaction.ts";
 import { twoCopiesAndFlush } from "../measure/limits.ts";
 import { usageSince } from "../measure/process-usage.ts";
-import { fileReplica, RunningReplicator } from "../replicators/running.ts";
+import { fileReplica, type ReplicaSettings, RunningReplicator } from "../replicators/running.ts";
 import type { Replicator } from "../replicators/replicator.ts";
 import { untilReplicated } from "./until.ts";
-import type { Case, Measured, RunContext, Workload } from "./workload.ts";
+import type { Case, Measured, Workload } from "./workload.ts";
 
 /** After the last transaction, for what a replicator does later: it belongs to the transactions all the same. */
 const settleMs = 2500;
@@ -29,7 +29,16 @@ export const transactionCost: Workload = {
       name: `${perSecond} a second`,
       limits: [{ name: "2 writes + fsync", run: async ({ folder }) => twoCopiesAndFlush(folder, walBytesOf60KB) }],
       isQuick: true,
-      run: (replicator, context) => measureCost(replicator, context, perSecond, scale === "quick" ? 6 : 12),
+      run: async (replicator, { folder }) => {
+        if (replicator === undefined) throw new Error("a cost is that of a replicator");
+        const replicaPath = join(folder, "replica");
+        return measureCost(replicator, folder, {
+          replica: fileReplica(replicaPath),
+          untilReplicated: (running) => untilReplicated(replicator, replicaPath, running),
+          perSecond,
+          seconds: scale === "quick" ? 6 : 12,
+        });
+      },
     })),
 };
 
@@ -40,17 +49,23 @@ async function warmUp(path: string): Promise<void> {
   await Bun.sleep(settleMs);
 }
 
-async function measureCost(
-  replicator: Replicator | undefined,
-  { folder }: RunContext,
-  perSecond: number,
-  seconds: number,
+export interface CostOptions {
+  readonly replica: ReplicaSettings;
+  readonly untilReplicated: (running: RunningReplicator) => Promise<void>;
+  readonly perSecond: number;
+  readonly seconds: number;
+}
+
+/** @param folder an empty one, for the database */
+export async function measureCost(
+  replicator: Replicator,
+  folder: string,
+  { replica, untilReplicated: isReplicated, perSecond, seconds }: CostOptions,
 ): Promise<Measured> {
-  if (replicator === undefined) throw new Error("a cost is that of a replicator");
-  const [path, replicaPath] = [join(folder, "app.db"), join(folder, "replica")];
+  const path = join(folder, "app.db");
   prepareLoad(path, transactionOf60KB);
-  await using running = new RunningReplicator(replicator, [{ path, replicas: [fileReplica(replicaPath)] }]);
-  await untilReplicated(replicator, replicaPath, running);
+  await using running = new RunningReplicator(replicator, [{ path, replicas: [replica] }]);
+  await isReplicated(running);
   await warmUp(path);
   const before = running.usage();
   await using load = new Load({ path, size: transactionOf60KB, seconds, perSecond });

@@ -63,6 +63,8 @@ export interface Workload {
   /** Rounds of a full run, if fewer will do; a run takes its time. */
   readonly roundsMax?: number;
   readonly cases: (scale: Scale) => readonly Case[];
+  /** Says what it lacks on this machine; undefined where nothing. */
+  readonly unavailable?: () => Promise<string | undefined>;
 }
 
 /** A quick run shows the same things with less of everything. */

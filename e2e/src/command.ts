@@ -20,8 +20,8 @@ function commandFromEnvironment(): readonly string[] | undefined {
  * The environment of a command that shall not read a configuration file of the machine's own.
  *
  * - Litestream 0.5 cannot use S3 where AWS_CA_BUNDLE is set.
- * - Litestream 0.3.4 takes an LZ4 library whose assembly expects a copy to leave registers as they are. What a recent Go
- *   copies with on processors that have fast short `rep movsb` (Intel's since 2019) does not: whole replicas are "invalid".
+ * - The assembly of Litestream 0.3.4's LZ4 library expects a copy to leave registers as they are. What a recent Go
+ *   copies with, where a processor has fast short moves, does not: whole replicas are "invalid" to it.
  */
 export function commandEnvironment(): Record<string, string | undefined> {
   return {

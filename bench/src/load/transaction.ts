@@ -52,16 +52,31 @@ export function prepareLoad(path: string, { slotBytes, slots }: LoadSize): void 
   database.run("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-/** The newest transaction of which a trace is in `bytes`, from each place where one begins. */
-export function* transactionsIn(
-  bytes: Uint8Array,
-): Generator<{ readonly offset: number; readonly transaction: number }> {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = buffer.indexOf(markerPrefix); at >= 0; at = buffer.indexOf(markerPrefix, at + 1)) {
-    const digits = at + markerPrefix.length;
-    const transaction = Number(buffer.toString("latin1", digits, digits + markerDigits));
-    if (Number.isInteger(transaction)) yield { offset: at, transaction };
+/** A place in some content where a transaction's stamp begins. */
+export interface Stamped {
+  readonly offset: number;
+  readonly transaction: number;
+}
+
+/** Every stamp in a content, which may have any size and comes in pieces of any size. */
+export async function stampsIn(chunks: AsyncIterable<Uint8Array>): Promise<Stamped[]> {
+  const found: Stamped[] = [];
+  const stampBytes = markerPrefix.length + markerDigits;
+  let [held, heldOffset] = [Buffer.alloc(0), 0];
+  for await (const chunk of chunks) {
+    const buffer = Buffer.concat([held, chunk]);
+    for (let at = buffer.indexOf(markerPrefix); at >= 0; at = buffer.indexOf(markerPrefix, at + 1)) {
+      const end = at + stampBytes;
+      const transaction = Number(buffer.toString("latin1", at + markerPrefix.length, end));
+      if (end <= buffer.byteLength && Number.isInteger(transaction))
+        found.push({ offset: heldOffset + at, transaction });
+    }
+    // A stamp may go on in the next piece; one that ended here is too long to be found again.
+    const kept = Math.min(buffer.byteLength, stampBytes - 1);
+    heldOffset += buffer.byteLength - kept;
+    held = buffer.subarray(buffer.byteLength - kept);
   }
+  return found;
 }
 
 const encoder = new TextEncoder();

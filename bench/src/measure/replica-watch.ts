@@ -7,10 +7,10 @@
  * - whole: the newest WAL grows in place. Litestream 0.3.4 flushes after it has written, so what is seen here is a
  *   little earlier than what is durable. Ours adds a record to a side file after each flush: only that is counted.
  */
-import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { decompressLz4, LtxDecoder } from "@litestream/core";
-import { transactionsIn } from "../load/transaction.ts";
+import { type Stamped, stampsIn } from "../load/transaction.ts";
 import type { Replicator } from "../replicators/replicator.ts";
 
 /** Transactions up to this one are in the replica, since then. */
@@ -104,21 +104,21 @@ export class ReplicaWatch implements Disposable {
     const found: Durable[] = [];
     for (const { atMs, path } of this.#seen) {
       const kept = join(this.#keptFolder, basename(path));
-      const bytes = this.#replicator.fileLayout === "ltx" ? await ltxPages(kept) : await lz4Content(kept);
-      found.push({ atMs, transaction: newestIn(bytes) });
+      const content = this.#replicator.fileLayout === "ltx" ? ltxPages(kept) : lz4Content(kept);
+      found.push({ atMs, transaction: newestOf(await stampsIn(content)) });
     }
     return found;
   }
 
   async #ofWals(): Promise<Durable[]> {
     const found: Durable[] = [];
-    const transactions = new Map<string, { readonly offset: number; readonly transaction: number }[]>();
+    const stamps = new Map<string, Stamped[]>();
     for (const { atMs, path, sizeBytes } of this.#seen) {
       const walPath = path.replace("/times/", "/wal/");
-      let inWal = transactions.get(walPath);
+      let inWal = stamps.get(walPath);
       if (inWal === undefined) {
-        inWal = [...transactionsIn(await walContent(walPath))];
-        transactions.set(walPath, inWal);
+        inWal = await stampsIn(existsSync(walPath) ? Bun.file(walPath).stream() : lz4Content(`${walPath}.lz4`));
+        stamps.set(walPath, inWal);
       }
       const endOffset = this.#replicator.notesDurable ? notedEnd(path, sizeBytes) : sizeBytes;
       const newest = inWal.reduce((most, { offset, transaction }) => {
@@ -130,10 +130,8 @@ export class ReplicaWatch implements Disposable {
   }
 }
 
-function newestIn(bytes: Uint8Array): number {
-  let newest = 0;
-  for (const { transaction } of transactionsIn(bytes)) newest = Math.max(newest, transaction);
-  return newest;
+function newestOf(stamps: readonly Stamped[]): number {
+  return stamps.reduce((newest, { transaction }) => Math.max(newest, transaction), 0);
 }
 
 /** The end offset in the last whole record of a side file that has `sizeBytes`. */
@@ -143,27 +141,13 @@ function notedEnd(path: string, sizeBytes: number): number {
   return Number(readFileSync(path).readBigUInt64BE(records * recordBytes + recordOffsetAt));
 }
 
-async function walContent(path: string): Promise<Uint8Array> {
-  try {
-    return readFileSync(path);
-  } catch {
-    return lz4Content(`${path}.lz4`);
-  }
+function lz4Content(path: string): AsyncIterable<Uint8Array> {
+  return decompressLz4(Bun.file(path).stream(), { path });
 }
 
-async function lz4Content(path: string): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of decompressLz4(Bun.file(path).stream(), { path })) chunks.push(new Uint8Array(chunk));
-  return Buffer.concat(chunks);
-}
-
-async function ltxPages(path: string): Promise<Uint8Array> {
+async function* ltxPages(path: string): AsyncGenerator<Uint8Array> {
   await using decoder = await LtxDecoder.open(Bun.file(path).stream(), { path });
-  const pages: Uint8Array[] = [];
-  for (let page = await decoder.nextPage(); page !== undefined; page = await decoder.nextPage()) {
-    pages.push(new Uint8Array(page.data));
-  }
-  return Buffer.concat(pages);
+  for (let page = await decoder.nextPage(); page !== undefined; page = await decoder.nextPage()) yield page.data;
 }
 
 function namesIn(folder: string): string[] {

@@ -3,6 +3,7 @@ import { loadavg } from "node:os";
 import { join } from "node:path";
 import { errorMessage } from "@litestream/core";
 import { fileSystemOf } from "./machine.ts";
+import { flushDisk } from "./measure/flush-disk.ts";
 import type { Replicator } from "./replicators/replicator.ts";
 import type { CaseResult, WorkloadResult } from "./report/results.ts";
 import type { Case, Measured, RunContext, Scale, Workload } from "./workloads/workload.ts";
@@ -102,9 +103,4 @@ async function runOnce(
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** What one run has left to be written must not be written during the next. */
-async function flushDisk(): Promise<void> {
-  await Bun.spawn(["sync"], { stdio: ["ignore", "ignore", "ignore"] }).exited;
 }

@@ -1,5 +1,6 @@
 import { copyFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { flushDisk } from "../measure/flush-disk.ts";
 import { makeTextDatabase } from "../load/text-database.ts";
 import { cpuMsOf } from "../measure/process-usage.ts";
 import { fileReplica, RunningReplicator } from "../replicators/running.ts";
@@ -50,7 +51,7 @@ async function measureSnapshot(
   if (replicator === undefined) throw new Error("a snapshot is that of a replicator");
   const [path, replicaPath] = [join(context.folder, "app.db"), join(context.folder, "replica")];
   copyFileSync(databaseOf(context, megabytes), path);
-  await Bun.spawn(["sync"]).exited;
+  await flushDisk();
   await using running = new RunningReplicator(replicator, [{ path, replicas: [fileReplica(replicaPath)] }]);
   await untilReplicated(replicator, replicaPath, running, 2);
   const seconds = (performance.timeOrigin + performance.now() - running.startedAtMs) / 1000;

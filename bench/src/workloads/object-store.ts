@@ -5,6 +5,7 @@ import { run } from "@litestream/e2e/command";
 import { type ObjectServer, objectServerBinary, startObjectServer } from "@litestream/e2e/object-server";
 import { waitUntil } from "@litestream/e2e/wait-until";
 import { integrityCheck } from "@litestream/testkit";
+import { flushDisk } from "../measure/flush-disk.ts";
 import { makeTextDatabase } from "../load/text-database.ts";
 import { cpuMsOf } from "../measure/process-usage.ts";
 import type { Replicator } from "../replicators/replicator.ts";
@@ -99,11 +100,11 @@ async function measureThereAndBack(
   makeTextDatabase(made, megabytes * 1e6);
   const path = join(folder, "app.db");
   copyFileSync(made, path);
-  await Bun.spawn(["sync"]).exited;
+  await flushDisk();
   await using server = await startMinio();
   const uploaded = await measureUpload(replicator, server, path);
   rmSync(path);
-  await Bun.spawn(["sync"]).exited;
+  await flushDisk();
   return { ...uploaded, ...(await measureRestore(replicator, server, folder)) };
 }
 

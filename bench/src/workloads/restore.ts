@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from
 import { join } from "node:path";
 import { run } from "@litestream/e2e/command";
 import { integrityCheck } from "@litestream/testkit";
+import { flushDisk } from "../measure/flush-disk.ts";
 import { Load } from "../load/load.ts";
 import { makeTextDatabase } from "../load/text-database.ts";
 import { prepareLoad, transactionOf60KB } from "../load/transaction.ts";
@@ -142,5 +143,7 @@ async function madeReplica(context: RunContext, replica: ReplicaCase): Promise<s
     if (name !== "replica" && name !== "app.db") rmSync(join(made, name), { recursive: true });
   }
   renameSync(made, folder);
+  // Whoever comes first must not be measured while this is written to the disk.
+  await flushDisk();
   return join(folder, "replica");
 }

@@ -1,6 +1,7 @@
 import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "@litestream/e2e/command";
+import { flushDisk } from "../../measure/flush-disk.ts";
 import { makeTextDatabase } from "../../load/text-database.ts";
 import { fileReplica, RunningReplicator } from "../../replicators/running.ts";
 import { untilReplicated } from "../until.ts";
@@ -29,7 +30,7 @@ function measure(megabytes: number): (point: Point) => Promise<Measured> {
     const made = join(context.sharedFolder, `${megabytes}.db`);
     makeTextDatabase(made, megabytes * 1e6);
     copyFileSync(made, path);
-    await Bun.spawn(["sync"]).exited;
+    await flushDisk();
     let [snapshotSeconds, snapshotMB] = [Number.NaN, Number.NaN];
     {
       await using running = new RunningReplicator(replicator, [{ path, replicas: [fileReplica(replicaPath)] }]);

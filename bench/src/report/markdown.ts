@@ -34,7 +34,7 @@ export function describeResults(
 function howItWasRun(workload: Workload, result: WorkloadResult): string {
   const command = `bun run bench --only ${workload.name}${result.scale === "quick" ? " --quick" : ""}`;
   return (
-    `\`${command}\`, ${result.measuredAt.slice(0, 10)}: medians of ${result.rounds} rounds, in turns; ` +
+    `\`${command}\`, ${result.measuredAt.slice(0, 10)}: ${result.rounds === 1 ? "one round" : `medians of ${result.rounds} rounds`}, in turns; ` +
     `on ${result.fileSystem ?? "ext4"}; load average meanwhile ${result.loadAverage.toFixed(1)}.`
   );
 }

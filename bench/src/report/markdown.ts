@@ -33,8 +33,9 @@ export function describeResults(
 
 function howItWasRun(workload: Workload, result: WorkloadResult): string {
   const command = `bun run bench --only ${workload.name}${result.scale === "quick" ? " --quick" : ""}`;
+  const rounds = result.rounds === 1 ? "one round" : `medians of ${result.rounds} rounds`;
   return (
-    `\`${command}\`, ${result.measuredAt.slice(0, 10)}: ${result.rounds === 1 ? "one round" : `medians of ${result.rounds} rounds`}, in turns; ` +
+    `\`${command}\`, ${result.measuredAt.slice(0, 10)}: ${rounds}, in turns; ` +
     `on ${result.fileSystem ?? "ext4"}; load average meanwhile ${result.loadAverage.toFixed(1)}.`
   );
 }

@@ -21,8 +21,9 @@ export const writerSpeed: Workload = {
   title: "What the application notices",
   about:
     "A writer's own speed, and how long its commits take, with no replicator and with each: transactions of 20 KB, " +
-    "`synchronous` as named, SQLite's own checkpoints left as they are by default (each 1,000 pages). The WAL file is as " +
-    "large as it ever was: who keeps checkpoints from moving anything makes the writer faster, until the disk is full.",
+    "`synchronous` as named, SQLite's own checkpoints left as they are by default (each 1,000 pages). " +
+    "The WAL file is as large as it ever was: who keeps checkpoints from moving anything makes the writer faster, " +
+    "until the disk is full.",
   figures: [
     { key: "perSecond", title: "commits a second", unit: "/s", better: "more", digits: 0 },
     { key: "p50Us", title: "median", unit: "us", better: "less", digits: 0 },

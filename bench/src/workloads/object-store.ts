@@ -11,7 +11,7 @@ import { cpuMsOf } from "../measure/process-usage.ts";
 import type { Replicator } from "../replicators/replicator.ts";
 import { RunningReplicator } from "../replicators/running.ts";
 import { s3Replica, writeS3Config } from "../replicators/s3-config.ts";
-import { measureCost } from "./transaction-cost.ts";
+import { costFigures, measureCost } from "./transaction-cost.ts";
 import type { Case, Measured, RunContext, Workload } from "./workload.ts";
 
 const prefix = "app";
@@ -53,11 +53,7 @@ export const objectStoreCost: Workload = {
   about:
     "CPU of the replicator for each transaction of 60 KB, 100 a second, and the bytes that it gives to write calls, " +
     "with MinIO as its replica and each release's own interval of a second between two uploads.",
-  figures: [
-    { key: "cpuMs", title: "CPU", unit: "ms", better: "less", digits: 3 },
-    { key: "writtenKB", title: "written", unit: "KB", better: "less", digits: 0 },
-    { key: "peakMB", title: "peak memory", unit: "MB", better: "less", digits: 0 },
-  ],
+  figures: costFigures,
   bars: [{ figure: "cpuMs", ofBest: 1 }],
   hasBaseline: false,
   unavailable: withoutMinio,

@@ -6,10 +6,17 @@ import { usageSince } from "../measure/process-usage.ts";
 import { fileReplica, type ReplicaSettings, RunningReplicator } from "../replicators/running.ts";
 import type { Replicator } from "../replicators/replicator.ts";
 import { untilReplicated } from "./until.ts";
-import type { Case, Measured, Workload } from "./workload.ts";
+import type { Case, Figure, Measured, Workload } from "./workload.ts";
 
 /** After the last transaction, for what a replicator does later: it belongs to the transactions all the same. */
 const settleMs = 2500;
+
+/** What `measureCost` gives. */
+export const costFigures: readonly Figure[] = [
+  { key: "cpuMs", title: "CPU", unit: "ms", better: "less", digits: 3 },
+  { key: "writtenKB", title: "written", unit: "KB", better: "less", digits: 0 },
+  { key: "peakMB", title: "peak memory", unit: "MB", better: "less", digits: 0 },
+];
 
 export const transactionCost: Workload = {
   name: "transaction-cost",
@@ -17,11 +24,7 @@ export const transactionCost: Workload = {
   about:
     "CPU of the replicator, and the bytes it gives to write calls, for each transaction of 60 KB: from the first" +
     " transaction until 2.5 s after the last, so that checkpoints and compression are in it.",
-  figures: [
-    { key: "cpuMs", title: "CPU", unit: "ms", better: "less", digits: 3 },
-    { key: "writtenKB", title: "written", unit: "KB", better: "less", digits: 0 },
-    { key: "peakMB", title: "peak memory", unit: "MB", better: "less", digits: 0 },
-  ],
+  figures: costFigures,
   bars: [{ figure: "cpuMs", ofBest: 1 }],
   hasBaseline: false,
   cases: (scale) =>

@@ -118,10 +118,18 @@ export const mutations: readonly Mutation[] = [
   {
     name: "at a checkpoint, the read lock is taken again after the write lock is gone",
     file: "db/protocol.ts",
-    from: `return planned({ ...state, writersOut: true }, [...moved, { do: "let writers in" }, ...rest]);`,
-    to: `return planned({ ...state, writersOut: true }, [...moved.slice(0, -1), { do: "let writers in" }, beginRead]);`,
+    from: `[...moved, ...flushed, { do: "let writers in" }, ...rest]`,
+    to: `[...moved.slice(0, -1), ...flushed, { do: "let writers in" }, beginRead, ...rest]`,
     tests: ofCapture,
     caughtBy: "Db.sync > takes a WAL that was restarted after our checkpoint as the next index of the same generation",
+  },
+  {
+    name: "a writer that outruns a checkpoint is not kept out until all is flushed",
+    file: "db/protocol.ts",
+    from: `step.isOutrun ? [{ do: "flush shadow" }] : []`,
+    to: "[]",
+    tests: ofCapture,
+    caughtBy: "capture's steps > keep a writer that is faster than they are out until all is flushed, after one round",
   },
   {
     name: "at a checkpoint, writers are not kept out",

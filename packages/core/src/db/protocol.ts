@@ -24,12 +24,8 @@ export type ReadLockKind = "mark" | "zero";
 /** Times that one sync looks again because the WAL moved on between two looks; only possible before `covered`. */
 const looksMax = 5;
 
-/**
- * Frames that are moved while writers are kept out, if writers are not faster than that. A round moves and flushes what
- * came during the one before, so each is shorter.
- */
+/** Frames that are moved while writers are kept out, if writers are not faster than that. */
 const framesUnderLockMax = 32;
-const roundsMax = 3;
 
 export interface Protocol {
   /** What the shadow WAL holds; undefined before there is a generation. */
@@ -64,9 +60,11 @@ export type Step =
   | { readonly do: "move bulk" }
   /** Flushes WAL and database, so that no flush of theirs is left for the time when writers are kept out. */
   | { readonly do: "flush" }
-  | { readonly do: "keep writers out"; readonly mode: CheckpointMode }
+  | { readonly do: "keep writers out"; readonly mode: CheckpointMode; readonly isOutrun: boolean }
   /** The PASSIVE checkpoint of the remainder. */
   | { readonly do: "move rest"; readonly mode: CheckpointMode }
+  /** Flushes the shadow WAL while writers wait for it. */
+  | { readonly do: "flush shadow" }
   | { readonly do: "let writers in" };
 
 /** Copies frames up to `view.mxFrame`, of the current index or of the next. */
@@ -80,12 +78,18 @@ export interface CopyStep {
 }
 
 /** Part of a plan that becomes steps when its turn comes, from what is held then. */
-type Plan =
-  | Step
-  | { readonly do: "capture" }
-  | { readonly do: "settle" }
-  /** Moves what came during the last round, until it is little, and then keeps writers out for the rest. */
-  | { readonly do: "close in"; readonly mode: CheckpointMode; readonly roundsLeft: number };
+type Plan = Step | { readonly do: "capture" } | { readonly do: "settle" } | CloseIn;
+
+/**
+ * Moves and flushes in rounds, each what came during the one before, as long as that is at most half of what that had
+ * to move; then keeps writers out for the rest.
+ */
+interface CloseIn {
+  readonly do: "close in";
+  readonly mode: CheckpointMode;
+  /** The wal-index when the last round began; undefined before the first. */
+  readonly last: WalIndexView | undefined;
+}
 
 const capture: Plan = { do: "capture" };
 const beginRead: Plan = { do: "begin read" };
@@ -96,7 +100,16 @@ const moveBulk: readonly Plan[] = [...handOver, { do: "move bulk" }, capture, { 
 
 export type Outcome =
   | { readonly of: "begin read"; readonly lock: ReadLockKind }
-  | { readonly of: "end read" | "take back read" | "move bulk" | "flush" | "move rest" | "let writers in" }
+  | {
+      readonly of:
+        | "end read"
+        | "take back read"
+        | "move bulk"
+        | "flush"
+        | "move rest"
+        | "flush shadow"
+        | "let writers in";
+    }
   /** The shadow WAL of an earlier run, proven against the WAL, or why it cannot be gone on with. */
   | { readonly of: "prove shadow"; readonly captured: CaptureState }
   | { readonly of: "prove shadow"; readonly captured: undefined; readonly reason: GenerationReason }
@@ -141,7 +154,7 @@ function planFor(state: Protocol, goal: Goal): readonly Plan[] {
     case "begin generation":
       return [...(state.reads.length === 0 ? [beginRead] : []), { do: "begin generation", reason: goal.reason }];
     case "checkpoint":
-      return [capture, ...moveBulk, { do: "close in", mode: goal.mode, roundsLeft: roundsMax }];
+      return [capture, { do: "close in", mode: goal.mode, last: undefined }];
   }
 }
 
@@ -185,13 +198,15 @@ export function afterStep(state: Protocol, outcome: Outcome): Protocol {
       if (!outcome.isLocked) return planned(state, rest);
       // Nobody can append now: what the first of these copies is all there will be of this WAL.
       const moved: readonly Plan[] = [capture, endRead, { do: "move rest", mode: step.mode }, beginRead];
-      return planned({ ...state, writersOut: true }, [...moved, { do: "let writers in" }, ...rest]);
+      const flushed: readonly Plan[] = step.isOutrun ? [{ do: "flush shadow" }] : [];
+      return planned({ ...state, writersOut: true }, [...moved, ...flushed, { do: "let writers in" }, ...rest]);
     }
     case "let writers in":
       return planned(withReads({ ...state, writersOut: false }, state.reads), rest);
     case "move bulk":
     case "flush":
     case "move rest":
+    case "flush shadow":
       return planned(state, rest);
   }
 }
@@ -246,17 +261,24 @@ function planned(state: Protocol, plan: readonly Plan[]): Protocol {
   const [next, ...rest] = plan;
   if (next?.do === "capture") return planned(state, [...stepsToCapture(state), ...rest]);
   if (next?.do === "settle") return planned(state, wantsHandOver(state) ? [...handOver, ...rest] : rest);
-  if (next?.do === "close in") {
-    const { mode, roundsLeft } = next;
-    const again: readonly Plan[] = [...moveBulk, { do: "close in", mode, roundsLeft: roundsLeft - 1 }];
-    const isLittle = framesToMove(state) <= framesUnderLockMax || roundsLeft === 0;
-    return planned(state, [...(isLittle ? [{ do: "keep writers out", mode } as const] : again), ...rest]);
-  }
+  if (next?.do === "close in") return planned(state, [...closeIn(state.view, next), ...rest]);
   return { ...state, plan };
 }
 
-function framesToMove({ view }: Protocol): number {
-  return view === undefined ? 0 : view.mxFrame - view.nBackfill;
+function closeIn(view: WalIndexView | undefined, { mode, last }: CloseIn): readonly Plan[] {
+  assert(view !== undefined, "a checkpoint begins with a look");
+  const left = framesToMove(view);
+  if (last === undefined || (left > framesUnderLockMax && left <= framesToMove(last) / 2)) {
+    return [...moveBulk, { do: "close in", mode, last: view }];
+  }
+  // Where more came than could be moved meanwhile, each checkpoint would leave a longer WAL than the one before: from
+  // 60 MB to 3 GB in eight of them, against a writer with synchronous=OFF. That one has to wait for all flushes.
+  const isOutrun = view.mxFrame - last.mxFrame > framesToMove(last);
+  return [{ do: "keep writers out", mode, isOutrun }];
+}
+
+function framesToMove({ mxFrame, nBackfill }: WalIndexView): number {
+  return mxFrame - nBackfill;
 }
 
 function stepsToCapture(state: Protocol): readonly Plan[] {

@@ -119,6 +119,9 @@ export class CaptureSteps {
       case "move rest":
         this.#moveRest(step.mode);
         return { of: step.do };
+      case "flush shadow":
+        this.#shadowWriter?.sync();
+        return { of: step.do };
       case "let writers in":
         this.#letWritersIn();
         return { of: step.do };

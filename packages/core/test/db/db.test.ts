@@ -406,7 +406,6 @@ describe("Db.sync while others use the database", () => {
     const held = checkpoints().filter((event) => event.type === "checkpoint" && event.writeLockMs > 0);
     expect(held.length).toBeGreaterThanOrEqual(8);
     expect(generationReasons(opened.events)).toEqual(["no generation exists"]);
-    // It writes hundreds of megabytes a second, all of which is copied.
   }, 60_000);
 
   test("moves what an old reader allows, and all of it once that has ended", async () => {

@@ -11,7 +11,9 @@ import {
   type Step,
 } from "../../src/db/protocol.ts";
 import { walIndex } from "../../src/position.ts";
-import { otherSalts, state, view } from "./views.ts";
+import type { WalIndexView } from "../../src/sqlite/wal-index.ts";
+import { frameEndOffset } from "../../src/wal/header.ts";
+import { headerWith, otherSalts, pageSize, salts, state, view } from "./views.ts";
 
 const goals: readonly Goal[] = [
   { to: "capture" },
@@ -159,5 +161,64 @@ describe(`the protocol, in each of its ${transitions.length} transitions`, () =>
     expect(nextStep(afterStep(begin({ ...onZero, reads: ["mark"] }, { to: "sync" }), look))).toBeUndefined();
     const allMoved = { ...look, view: view({ nBackfill: 10 }) };
     expect(nextStep(afterStep(begin(onZero, { to: "sync" }), allMoved))).toBeUndefined();
+  });
+});
+
+describe("a checkpoint", () => {
+  /** The steps of one against a writer that adds so many frames in each round, which moves what it finds. */
+  function stepsAgainst(framesAtFirst: number, addedByRound: readonly number[], isReaderInTheWay = false): string[] {
+    const steps: string[] = [];
+    let [mxFrame, nBackfill, rounds] = [framesAtFirst, 0, 0];
+    const held: Protocol = { ...nothingHeld, captured: state(), isProven: true, covered: true, reads: ["mark"] };
+    let at = begin(held, { to: "checkpoint", mode: "PASSIVE" });
+    for (let step = nextStep(at); step !== undefined; step = nextStep(at)) {
+      if (step.do !== "look" && step.do !== "copy") steps.push(step.do);
+      if (step.do === "move bulk" && !isReaderInTheWay) nBackfill = mxFrame;
+      if (step.do === "flush") mxFrame += addedByRound[rounds++] ?? 0;
+      at = afterStep(at, outcomeOf(step, view({ mxFrame, nBackfill })));
+    }
+    return steps;
+  }
+
+  function outcomeOf(step: Step, seen: WalIndexView): Outcome {
+    switch (step.do) {
+      case "look":
+        return { of: step.do, view: seen, atMs: 1 };
+      case "copy": {
+        const end = { offset: frameEndOffset(step.view.mxFrame, pageSize), checksum: step.view.frameChecksum };
+        return { of: step.do, captured: state({ tail: { header: headerWith(salts), end } }) };
+      }
+      case "begin read":
+        return { of: step.do, lock: "mark" };
+      case "keep writers out":
+        return { of: step.do, isLocked: true };
+      case "prove shadow":
+      case "begin generation":
+        throw new Error(`${step.do} is no part of a checkpoint`);
+      default:
+        return { of: step.do };
+    }
+  }
+
+  const round = ["begin read", "end read", "move bulk", "flush"];
+  const rest = ["keep writers out", "end read", "move rest", "begin read"];
+
+  test("moves in rounds, each half as long as the one before or shorter, until little is left", () => {
+    expect(stepsAgainst(1000, [0])).toEqual([...round, ...rest, "let writers in"]);
+    expect(stepsAgainst(1000, [32])).toEqual([...round, ...rest, "let writers in"]);
+    expect(stepsAgainst(1000, [500, 250, 20])).toEqual([...round, ...round, ...round, ...rest, "let writers in"]);
+  });
+
+  test("keeps writers out at once where another round would not get ahead of them", () => {
+    expect(stepsAgainst(1000, [501])).toEqual([...round, ...rest, "let writers in"]);
+    expect(stepsAgainst(1000, [400, 400])).toEqual([...round, ...round, ...rest, "let writers in"]);
+  });
+
+  test("makes writers wait for every flush where they add more than is moved meanwhile", () => {
+    expect(stepsAgainst(1000, [1001])).toEqual([...round, ...rest, "flush shadow", "let writers in"]);
+  });
+
+  test("is one round where a reader keeps frames from being moved", () => {
+    expect(stepsAgainst(1000, [10], true)).toEqual([...round, ...rest, "let writers in"]);
   });
 });

@@ -94,6 +94,30 @@ describe("capture's steps", () => {
     expect(canWrite(setup.application)).toBe(true);
   });
 
+  test("keep a writer that is faster than they are out until all is flushed, after one round", async () => {
+    await using setup = await setUp(1);
+    const { application } = setup;
+    for (const setting of ["wal_autocheckpoint = 0", "synchronous = OFF"]) application.run(`PRAGMA ${setting}`);
+    application.run("CREATE TABLE blobs (bytes BLOB)");
+    const insert = application.query("INSERT INTO blobs VALUES (zeroblob(40960))");
+    for (let checkpoint = 0; checkpoint < 3; checkpoint++) {
+      let rows = 20;
+      for (let i = 0; i < rows; i++) insert.run();
+      const steps: string[] = [];
+      atEachStep(
+        () => setup.db.sync(),
+        (step) => {
+          steps.push(`${step}: ${canWrite(application) ? "open" : "locked"}`);
+          if (step !== "flush") return;
+          rows *= 2;
+          for (let i = 0; i < rows; i++) insert.run();
+        },
+      );
+      expect(steps.filter((step) => step === "flush: open")).toHaveLength(1);
+      expect(steps.slice(-3)).toEqual(["begin read: locked", "flush shadow: locked", "let writers in: locked"]);
+    }
+  });
+
   test("hold a read lock again when one of them fails, and let writers in", async () => {
     const names = new Set<string>();
     {

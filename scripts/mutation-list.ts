@@ -215,6 +215,14 @@ export const mutations: readonly Mutation[] = [
     caughtBy: "a copy that failed after a part of it costs no more than that one sync",
   },
   {
+    name: "what was seen before a copy failed counts as captured",
+    file: "db/protocol.ts",
+    from: "return planned({ ...state, view: undefined, isProven: state.isProven && isProven }, plan);",
+    to: "return planned({ ...state, isProven: state.isProven && isProven }, plan);",
+    tests: ["db"],
+    caughtBy: "Db.needsSync > is true after a copy that failed, so that what was seen is not taken for captured",
+  },
+  {
     name: "a shadow WAL that may be half-written is added to",
     file: "db/protocol.ts",
     from: "isProven: state.isProven && isProven",

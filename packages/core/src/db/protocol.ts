@@ -40,7 +40,7 @@ export interface Protocol {
   readonly reads: readonly ReadLockKind[];
   /** We hold the write lock. */
   readonly writersOut: boolean;
-  /** The wal-index as it was last seen. */
+  /** The wal-index as it was last seen; undefined when it was not yet, or when a step failed since. */
   readonly view: WalIndexView | undefined;
   readonly plan: readonly Plan[];
 }
@@ -224,7 +224,8 @@ export function afterFailure(state: Protocol, isProven: boolean): Protocol {
     if (state.reads.length === 0 && failed !== "begin read") plan.push(beginRead);
     plan.push({ do: "let writers in" });
   }
-  return planned({ ...state, isProven: state.isProven && isProven }, plan);
+  // What was seen may not be copied: it is looked for again, or it would count as captured while nobody commits.
+  return planned({ ...state, view: undefined, isProven: state.isProven && isProven }, plan);
 }
 
 function afterLook(

@@ -14,6 +14,7 @@ import { Database } from "bun:sqlite";
 import { spawnConnection, spawnWriter, tempFolder } from "@litestream/testkit";
 import type { Db } from "../../src/db/db.ts";
 import type { LitestreamEventBody } from "../../src/events.ts";
+import { handleFaultPoints } from "../../src/fault-point.ts";
 import { formatWalIndex } from "../../src/position.ts";
 import { commitElsewhere, databaseIn, makeDatabase, sqlElsewhere, transactionsElsewhere } from "../child.ts";
 import { always, openDb, type OpenedDb } from "./opened-db.ts";
@@ -323,6 +324,27 @@ describe("Db.needsSync", () => {
     await commitElsewhere(path);
     expect(db.needsSync()).toBe(true);
     db.sync();
+    expect(db.needsSync()).toBe(false);
+  });
+
+  test("is true after a copy that failed, so that what was seen is not taken for captured", async () => {
+    await using folder = await tempFolder();
+    const path = await databaseIn(folder);
+    using opened = openDb(path);
+    const { db } = opened;
+    db.sync();
+    await commitElsewhere(path);
+    const before = db.captured();
+    {
+      using _fault = handleFaultPoints((point) => {
+        if (point.kind === "file" && point.operation === "write") throw new Error("no space left on device");
+      });
+      expect(() => db.sync()).toThrow("no space");
+    }
+    expect(db.needsSync()).toBe(true);
+    expect(db.captured()).toEqual(before);
+    db.sync();
+    expectShadowIsWal(db, path);
     expect(db.needsSync()).toBe(false);
   });
 

@@ -1,4 +1,5 @@
-import puppeteer, { type Browser, type Page } from "puppeteer-core";
+import { type TempFolder, tempFolder } from "@litestream/testkit";
+import puppeteer, { type Browser, type Page, TimeoutError } from "puppeteer-core";
 
 export const chromiumPath: string | undefined =
   Bun.which("chromium") ?? Bun.which("chromium-browser") ?? Bun.which("google-chrome") ?? undefined;
@@ -17,28 +18,29 @@ export interface OpenPage {
   readonly loadedBytes: () => Promise<number>;
 }
 
+/** Now and then, on a busy machine, one does not say within 30 s where it listens; the next one does. */
+const startsMax = 2;
+
 /** Debian's Chromium without a window. Disposing ends it, with its profile. */
 export class HeadlessBrowser implements AsyncDisposable {
   readonly #browser: Browser;
+  readonly #folder: TempFolder;
 
-  constructor(browser: Browser) {
+  constructor(browser: Browser, folder: TempFolder) {
     this.#browser = browser;
+    this.#folder = folder;
   }
 
-  static async start(executablePath: string): Promise<HeadlessBrowser> {
-    const browser = await puppeteer.launch({
-      executablePath,
-      headless: true,
-      // Tests run as root in containers, where its sandbox cannot be; it looks at nothing but our own page.
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--hide-scrollbars",
-        "--force-color-profile=srgb",
-      ],
-    });
-    return new HeadlessBrowser(browser);
+  static async start(executablePath: string, startsLeft = startsMax): Promise<HeadlessBrowser> {
+    // What one leaves behind that had to be killed goes with it.
+    const folder = await tempFolder();
+    try {
+      return new HeadlessBrowser(await launch(executablePath, folder.path), folder);
+    } catch (error) {
+      await folder[Symbol.asyncDispose]();
+      if (!(error instanceof TimeoutError) || startsLeft === 1) throw error;
+      return HeadlessBrowser.start(executablePath, startsLeft - 1);
+    }
   }
 
   /** A page that has nothing from those before. */
@@ -73,5 +75,22 @@ export class HeadlessBrowser implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#browser.close();
+    await this.#folder[Symbol.asyncDispose]();
   }
+}
+
+function launch(executablePath: string, tempPath: string): Promise<Browser> {
+  return puppeteer.launch({
+    executablePath,
+    headless: true,
+    env: { ...process.env, TMPDIR: tempPath },
+    // Tests run as root in containers, where its sandbox cannot be; it looks at nothing but our own page.
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-dev-shm-usage",
+      "--hide-scrollbars",
+      "--force-color-profile=srgb",
+    ],
+  });
 }
